@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong, in one tree.
+
+::
+
+    OffloadError
+    +-- CephError            a Ceph operation failed
+    |   +-- CephNotPermitted the cephx user lacks a capability
+    |   +-- ImageExists      the image's name is taken in Glance's pool
+    +-- NotPublished         Glance has not taken the data, and never will
+    |   +-- LocationRefused  Glance did not take the location
+    |   +-- ImageGone        the image was deleted while it was being made
+    |   +-- ImageTaken       the image became active with other data
+    +-- LocationUnknown      Glance may or may not have taken the location
+
+Every message names the cause and the remedy. ``retriable`` answers the one
+question that the caller has: may the same image be uploaded in the ordinary
+way now? Where it is true, whatever the offload had made has been undone.
+"""
+
+
+class OffloadError(Exception):
+    """Root of the tree; never raised itself."""
+
+    retriable = True
+
+
+class CephError(OffloadError):
+    """A Ceph operation failed.
+
+    :param doing: what was attempted, for example ``copying volumes/a@b``
+    :param cause: the error that librbd or librados raised
+    """
+
+    def __init__(self, doing: str, cause: Exception) -> None:
+        super().__init__(f'{doing} failed: {type(cause).__name__}: {cause}')
+
+
+class CephNotPermitted(CephError):
+    """The cephx user lacks a capability.
+
+    :param doing: what was attempted
+    :param pool: the pool that the capability is missing for
+    """
+
+    def __init__(self, doing: str, pool: str) -> None:
+        OffloadError.__init__(
+            self,
+            f'{doing} is not permitted: give the cephx user of this backend '
+            f"(rbd_user) the OSD capability 'profile rbd pool={pool}' "
+            "beside those that it has, with 'ceph auth caps'",
+        )
+
+
+class ImageExists(CephError):
+    """An RBD image of the image's id exists already, and is not ours."""
+
+    def __init__(self, pool: str, image: str) -> None:
+        OffloadError.__init__(
+            self,
+            f'{pool}/{image} exists already and was left alone: if no '
+            'image in Glance uses it, remove it',
+        )
+
+
+class NotPublished(OffloadError):
+    """Glance has not taken the data, and never will: it may be removed."""
+
+
+class LocationRefused(NotPublished):
+    """Glance did not take the location, and can no longer do so.
+
+    :param reason: what Glance said, as far as it said anything
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f'Glance refused the location {url}: {reason}. Check that '
+            "Glance's cephx user can read it, that the image service user "
+            'has the role service, and see the log of glance-api'
+        )
+
+
+class ImageGone(NotPublished):
+    """The image was deleted in Glance while its data was being made."""
+
+    retriable = False
+
+    def __init__(self, image_id: str) -> None:
+        super().__init__(
+            f'image {image_id} was deleted in Glance during the upload; '
+            'nothing is left of it'
+        )
+
+
+class ImageTaken(NotPublished):
+    """Somebody else gave the image its data; ours was removed again."""
+
+    retriable = False
+
+    def __init__(self, image_id: str) -> None:
+        super().__init__(
+            f'image {image_id} became active with data from elsewhere '
+            'during the upload; upload the volume again as a new image'
+        )
+
+
+class LocationUnknown(OffloadError):
+    """Whether Glance took the location could not be learnt in time.
+
+    The data is kept: an active image may point to it.
+    """
+
+    retriable = False
+
+    def __init__(self, image_id: str, url: str, seconds: float) -> None:
+        super().__init__(
+            f'Glance did not say within {seconds:.0f} s whether image '
+            f'{image_id} took the location {url}. The data is kept. Once '
+            'Glance answers again: if the image is not active, delete the '
+            'image and the RBD image that the location names'
+        )

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All that is asked of Glance.
+
+The questions go through Cinder's own Glance client, which brings the owner's
+token, the service token, the choice of server and the retries; it is handed
+in, so that this module knows nothing of Cinder.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import enum
+from typing import Any, Protocol
+import urllib.parse
+
+from glanceclient import exc as glance_exc
+
+# Set on an image while a task of Glance's works on it, and taken off when the
+# task ends, well or not (glance/api/v2/images.py, add_location).
+IMPORT_LOCK = 'os_glance_import_task'
+
+
+class Call(Protocol):
+    """A request to Glance as the volume's owner.
+
+    :param method: a method of glanceclient's v2 image controller
+    :param privileged_user: use Cinder's own credentials for Glance, where
+        cinder.conf has some in ``[glance]``
+    """
+
+    def __call__(
+        self, method: str, *args: Any, privileged_user: bool = False
+    ) -> Any: ...
+
+
+class AddLocation(Protocol):
+    """``GlanceImageService.add_location``, bound to the request context.
+
+    Cinder 29 sends ``metadata`` as the location API's ``validation_data``,
+    of which Glance takes nothing but an empty one here.
+    """
+
+    def __call__(
+        self, image_id: str, url: str, metadata: Mapping[str, Any]
+    ) -> Any: ...
+
+
+class ImageState(enum.Enum):
+    """What an image is doing, as far as an added location goes."""
+
+    IDLE = 'queued, and no task of Glance works on it'
+    BUSY = 'a task of Glance, or an upload, is under way'
+    ACTIVE = 'has its data'
+    GONE = 'deleted'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Store:
+    """One store of Glance, as ``GET /v2/info/stores/detail`` tells it.
+
+    :param pool: the RBD pool, where the store is of type rbd
+    :param fsid: the id of that pool's cluster; Glance tells it since 2025.1
+    """
+
+    id: str
+    type: str
+    default: bool = False
+    pool: str | None = None
+    fsid: str | None = None
+
+    @classmethod
+    def from_answer(cls, answer: Mapping[str, Any]) -> 'Store':
+        """Read one entry of the answer's ``stores``."""
+        properties = answer.get('properties') or {}
+        return cls(
+            id=answer['id'],
+            type=answer['type'],
+            default=str(answer.get('default')).lower() == 'true',
+            pool=properties.get('pool'),
+            fsid=properties.get('fsid'),
+        )
+
+
+class Glance:
+    """The questions, for one upload."""
+
+    def __init__(self, call: Call, add_location: AddLocation) -> None:
+        self._call = call
+        self._add_location = add_location
+
+    def stores(self) -> tuple[Store, ...]:
+        """List the stores with their pools; needs the role service."""
+        answer = self._call('get_stores_info_detail', privileged_user=True)
+        return tuple(map(Store.from_answer, answer['stores']))
+
+    def add_location(self, image_id: str, url: str) -> None:
+        """Ask Glance to take a location.
+
+        Glance answers before it has tried to open the location: the image's
+        state tells, later. An error does not tell either: the request may
+        have arrived all the same, and may have been sent twice.
+        """
+        self._add_location(image_id, url, {})
+
+    def state(self, image_id: str) -> ImageState:
+        """Tell what an image is doing."""
+        try:
+            image = self._call('get', image_id)
+        except glance_exc.HTTPNotFound:
+            return ImageState.GONE
+        status = image['status']
+        if status in ('active', 'deactivated'):
+            return ImageState.ACTIVE
+        if status in ('deleted', 'pending_delete', 'killed'):
+            return ImageState.GONE
+        if status == 'queued' and not image.get(IMPORT_LOCK):
+            return ImageState.IDLE
+        return ImageState.BUSY
+
+    def has_location(self, image_id: str, url: str) -> bool:
+        """Tell whether an image has a location; needs the role service."""
+        answer = self._call(
+            'get_image_locations', image_id, privileged_user=True
+        )
+        return any(location.get('url') == url for location in answer)
+
+    def task_message(self, image_id: str) -> str:
+        """Return what Glance's last task on an image said of its failure."""
+        answer = self._call('get_associated_image_tasks', image_id)
+        tasks = sorted(
+            answer.get('tasks', ()), key=lambda task: task['created_at']
+        )
+        return (tasks and tasks[-1].get('message')) or ''
+
+
+def rbd_location(store: Store, image: str, snapshot: str) -> str:
+    """Write the location of an image in a store, as Glance's RBD store does.
+
+    Each part is quoted, so that none can pass for two
+    (glance_store/_drivers/rbd.py, StoreLocation).
+
+    :param store: a store of type rbd whose pool and fsid are known
+    """
+    parts = (store.fsid or '', store.pool or '', image, snapshot)
+    return 'rbd://' + '/'.join(urllib.parse.quote(p, safe='') for p in parts)

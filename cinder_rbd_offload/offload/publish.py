@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hands finished data to Glance, and learns whether Glance took it.
+
+Glance takes a location in a task that runs after the request was answered,
+so neither a good answer nor an error says how it ended. The image does::
+
+    active                    taken (if the location is the one offered)
+    queued, import lock set   the task runs
+    queued, no import lock    the task failed, or the request never arrived
+    not found                 the user deleted the image
+
+In the third case a request that is still on its way could arrive at any
+later time. So before the data may be removed it is made unusable, by taking
+away the snapshot that the location names, and the image is looked at again:
+if it is still idle, no task can succeed from here on. If a task got in
+between, the snapshot is put back, the same as before, and the wait goes on.
+
+While Glance cannot be asked, nothing is concluded. At the deadline the
+outcome is unknown and the data stays.
+"""
+
+from collections.abc import Callable
+import time
+
+from oslo_log import log as logging
+
+from cinder_rbd_offload import ceph
+from cinder_rbd_offload import exceptions
+from cinder_rbd_offload import glance as glance_api
+from cinder_rbd_offload.glance import ImageState
+
+LOG = logging.getLogger(__name__)
+
+# Seconds between two looks at the image. The task takes 0.2 s on an idle
+# Glance.
+INTERVAL = 0.25
+
+
+class Publication:
+    """One image's way to ``active``.
+
+    :param pool: Glance's pool; holds a sealed image named like the Glance
+        image
+    :param image_id: the Glance image
+    :param url: the location that names the data
+    :param timeout: seconds that Glance has
+    :param now: a monotonic clock, in seconds
+    :param sleep: waits for a number of seconds
+    """
+
+    def __init__(
+        self,
+        glance: glance_api.Glance,
+        pool: ceph.Pool,
+        image_id: str,
+        url: str,
+        timeout: float,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._glance = glance
+        self._pool = pool
+        self._image_id = image_id
+        self._url = url
+        self._timeout = timeout
+        self._now = now
+        self._sleep = sleep
+        self._withdrawn = False
+
+    def run(self) -> None:
+        """Register the location and wait until the image is active.
+
+        :raises LocationRefused: when Glance will not take it; the data may
+            be removed and the image uploaded in another way
+        :raises ImageGone: when the image was deleted; remove the data
+        :raises ImageTaken: when other data made it active; remove the data
+        :raises LocationUnknown: when Glance gave no clear answer in time;
+            the data must stay
+        """
+        deadline = self._now() + self._timeout
+        reason = self._offer()
+        while self._now() < deadline:
+            state = self._state()
+            if state is ImageState.GONE:
+                raise exceptions.ImageGone(self._image_id)
+            if state is ImageState.IDLE and self._withdrawn:
+                raise exceptions.LocationRefused(
+                    self._url, reason or self._task_message()
+                )
+            if state is ImageState.IDLE:
+                self._try(self._withdraw)
+                continue
+            if state is not None and self._withdrawn:
+                self._try(self._restore)
+            if state is ImageState.ACTIVE and not self._withdrawn:
+                return self._require_ours()
+            self._sleep(INTERVAL)
+        if self._withdrawn:
+            self._try(self._restore)
+        raise exceptions.LocationUnknown(
+            self._image_id, self._url, self._timeout
+        )
+
+    def _offer(self) -> str:
+        """Send the request; return what went wrong, which proves nothing."""
+        try:
+            self._glance.add_location(self._image_id, self._url)
+        except Exception as exc:
+            LOG.debug('Adding a location to image %s: %r', self._image_id, exc)
+            return f'{type(exc).__name__}: {exc}'
+        return ''
+
+    def _state(self) -> ImageState | None:
+        """Look at the image; None while Glance cannot be asked."""
+        try:
+            return self._glance.state(self._image_id)
+        except Exception as exc:
+            LOG.debug('Looking at image %s: %r', self._image_id, exc)
+            return None
+
+    def _withdraw(self) -> None:
+        """Make the location unusable for any task that starts from now on."""
+        self._pool.drop_snapshot(self._image_id, ceph.GLANCE_SNAPSHOT)
+        self._withdrawn = True
+
+    def _restore(self) -> None:
+        self._pool.seal(self._image_id)
+        self._withdrawn = False
+
+    def _try(self, step: Callable[[], None]) -> None:
+        """Take a step; one that fails is due again after the next look."""
+        try:
+            step()
+        except exceptions.CephError as exc:
+            LOG.debug('Image %s: %s', self._image_id, exc)
+            self._sleep(INTERVAL)
+
+    def _require_ours(self) -> None:
+        try:
+            ours = self._glance.has_location(self._image_id, self._url)
+        # Glance may deny the question where it granted the location; the
+        # image is active, so its data is not to be doubted without a proof.
+        except Exception as exc:
+            LOG.debug('Locations of image %s: %r', self._image_id, exc)
+            return
+        if not ours:
+            raise exceptions.ImageTaken(self._image_id)
+
+    def _task_message(self) -> str:
+        try:
+            message = self._glance.task_message(self._image_id)
+        # It only adorns an error that is reported anyway.
+        except Exception as exc:
+            message = f'and does not tell why ({exc})'
+        return message or 'without a message'
