@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cinder, with two back ends on one pool: upstream's driver and ours."""
+
+import os
+import sys
+
+import openstack.exceptions
+
+from lab import client
+from lab import rabbitmq
+from lab import service
+
+BACKENDS = ('upstream', 'offload')
+
+
+class Cinder(service.Service):
+    """One of Cinder's processes; all share one cinder.conf and one folder."""
+
+    @property
+    def conf(self) -> str:
+        """The path of cinder.conf."""
+        return str(self.state.folder('cinder') / 'cinder.conf')
+
+    def configure(self) -> None:
+        """Write cinder.conf."""
+        base = self.state.folder('cinder')
+        helper = '' if os.geteuid() == 0 else 'sudo -n '
+        self.state.write(
+            base / 'cinder.conf',
+            'cinder.conf',
+            base=base,
+            name=self.state.name,
+            port=self.state.port('cinder'),
+            glance=f'http://127.0.0.1:{self.state.port("glance")}',
+            broker=rabbitmq.RabbitMQ(self.state).url,
+            auth_url=client.auth_url(self.state),
+            password=self.state.password('cinder'),
+            paste=f'{sys.prefix}/etc/cinder/api-paste.ini',
+            ceph_conf=self.state.root / 'ceph' / 'ceph.conf',
+            privsep=f'{helper}{service.program("privsep-helper")}',
+        )
+
+    def command(self) -> list[str]:
+        """Return the command of the process."""
+        return [service.program(self.name), '--config-file', self.conf]
+
+    def env(self) -> dict[str, str]:
+        """Keep temporary files in the lab, and its programs in reach."""
+        programs = os.path.dirname(sys.executable)
+        env = {
+            'TMPDIR': str(self.state.folder('cinder/tmp')),
+            'PATH': f'{programs}:{os.environ["PATH"]}',
+        }
+        if self.state.get('threading'):
+            env['OS_CINDER_DISABLE_EVENTLET_PATCHING'] = '1'
+        return env
+
+    def ready(self) -> bool:
+        """Tell whether the process has reported to the others."""
+        wanted = BACKENDS if self.name == 'cinder-volume' else ('',)
+        services = client.connect(self.state, 'admin').block_storage.services(
+            binary=self.name
+        )
+        up = {s.host.partition('@')[2] for s in services if s.state == 'up'}
+        return up.issuperset(wanted)
+
+
+class CinderApi(Cinder):
+    """The block storage API, with the database and the volume types."""
+
+    name = 'cinder-api'
+    needs = ('keystone', 'rabbitmq')
+
+    def prepare(self) -> None:
+        """Make the database."""
+        self.run(
+            service.program('cinder-manage'),
+            *('--config-file', self.conf, 'db', 'sync'),
+        )
+
+    def ready(self) -> bool:
+        """Tell whether a tenant can list volumes."""
+        storage = client.connect(self.state, 'tenant').block_storage
+        return list(storage.volumes()) >= []
+
+    def furnish(self) -> None:
+        """Make a volume type for each back end."""
+        storage = client.connect(self.state, 'admin').block_storage
+        for name in BACKENDS:
+            try:
+                storage.create_type(
+                    name=name, extra_specs={'volume_backend_name': name}
+                )
+            except openstack.exceptions.ConflictException:
+                continue
+
+
+class CinderScheduler(Cinder):
+    """The scheduler."""
+
+    name = 'cinder-scheduler'
+    needs = ('cinder-api',)
+
+
+class CinderVolume(Cinder):
+    """The volume service, one child process for each back end."""
+
+    name = 'cinder-volume'
+    needs = ('cinder-api', 'ceph-osd', 'ceph-mgr', 'glance', 'brick-keyring')

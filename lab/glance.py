@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Glance, with an RBD store (the default) and a file store."""
+
+import sys
+
+from lab import client
+from lab import service
+from lab import wsgi
+
+
+class Glance(service.Service):
+    """The image service."""
+
+    name = 'glance'
+    needs = ('keystone', 'ceph-osd')
+
+    def configure(self) -> None:
+        """Write glance-api.conf."""
+        second = self.state.get('ceph2', False)
+        self.state.write(
+            self.folder / 'glance-api.conf',
+            'glance-api.conf',
+            base=self.folder,
+            port=self.state.port(self.name),
+            auth_url=client.auth_url(self.state),
+            password=self.state.password(self.name),
+            paste=f'{sys.prefix}/etc/glance/glance-api-paste.ini',
+            ceph_conf=self.state.root / 'ceph' / 'ceph.conf',
+            ceph2_conf=self.state.root / 'ceph2' / 'ceph.conf',
+            second=', ceph2:rbd' if second else '',
+        )
+
+    def env(self) -> dict[str, str]:
+        """Return where glance-api.conf is, and the lab itself."""
+        return client.python_path() | {
+            'OS_GLANCE_CONFIG_DIR': str(self.folder)
+        }
+
+    def prepare(self) -> None:
+        """Make the database."""
+        self.run(
+            service.program('glance-manage'),
+            *('--config-file', self.folder / 'glance-api.conf', 'db_sync'),
+        )
+
+    def command(self) -> list[str]:
+        """Return the command of the image service."""
+        return wsgi.command('glance', self.state.port(self.name))
+
+    def ready(self) -> bool:
+        """Tell whether a tenant can list images."""
+        return list(client.connect(self.state, 'tenant').image.images()) >= []
