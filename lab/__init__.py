@@ -9,7 +9,8 @@ deployment guides say and as small as they go::
     python -m lab env       what a client needs, for eval or an .ini
     python -m lab down      end every process that ``up`` started
 
-Everything lives in one state folder (``--state``, by default ``.lab/default``):
-one folder a service with its configuration, data and log. The ports are chosen
-once and remembered there, so several labs run side by side.
+Everything lives in one state folder (``--state``, by default
+``.lab/default``): one folder a service with its configuration, data and log.
+The ports are chosen once and remembered there, so several labs run side by
+side.
 """

@@ -8,6 +8,7 @@ import shlex
 import sys
 
 from lab import client
+from lab import demo
 from lab import lab as lab_lab
 from lab import service
 
@@ -45,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         help='also a second Ceph cluster, as the Glance store ceph2',
     )
     up.add_argument(
-        '--threading',
+        '--native-threads',
         action=argparse.BooleanOptionalAction,
         help='run Cinder with native threads instead of eventlet',
     )
@@ -58,7 +59,15 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument(
         'services', nargs='*', help='end only these (default: all)'
     )
+    down.add_argument(
+        '--purge', action='store_true', help='remove the state folder, too'
+    )
     down.set_defaults(run=_down)
+
+    show = commands.add_parser(
+        'demo', help='compare both drivers in a fresh lab, and purge it'
+    )
+    show.set_defaults(run=_demo)
 
     env = commands.add_parser('env', help='print what a client needs')
     env.add_argument(
@@ -69,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(lab: lab_lab.Lab, args: argparse.Namespace) -> None:
-    lab.up(ceph2=args.ceph2, threading=args.threading)
+    lab.up(ceph2=args.ceph2, native=args.native_threads)
 
 
 def _status(lab: lab_lab.Lab, args: argparse.Namespace) -> int:
@@ -91,7 +100,21 @@ def _tail(log: pathlib.Path) -> list[str]:
 
 
 def _down(lab: lab_lab.Lab, args: argparse.Namespace) -> None:
-    lab.down(*args.services)
+    if args.purge:
+        lab.purge()
+    else:
+        lab.down(*args.services)
+
+
+def _demo(lab: lab_lab.Lab, args: argparse.Namespace) -> int:
+    try:
+        lab.up()
+        equal = demo.run(lab, lambda line: print(f'=> {line}', flush=True))
+    except BaseException:
+        lab.down()
+        raise
+    lab.purge()
+    return 0 if equal else 1
 
 
 def _env(lab: lab_lab.Lab, args: argparse.Namespace) -> None:

@@ -154,7 +154,9 @@ class Osd(Daemon):
         """Make the OSD known and its store."""
         self.state.folder(f'{self.cluster}/osd')
         # Remembered, so that a second try makes no second OSD.
-        osd_id = self.state.once(f'{self.name} uuid', lambda: str(uuid.uuid4()))
+        osd_id = self.state.once(
+            f'{self.name} uuid', lambda: str(uuid.uuid4())
+        )
         secret = self.state.once(
             f'{self.name} secret',
             lambda: self.run('ceph-authtool', '--gen-print-key').strip(),
@@ -174,9 +176,10 @@ class Osd(Daemon):
 
     def ready(self) -> bool:
         """Tell whether the OSD is up."""
-        return json.loads(self.admin('osd', 'stat', '-f', 'json'))[
-            'num_up_osds'
-        ] == 1
+        return (
+            json.loads(self.admin('osd', 'stat', '-f', 'json'))['num_up_osds']
+            == 1
+        )
 
     def furnish(self) -> None:
         """Make the pools, and the users with their keyrings."""

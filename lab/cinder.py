@@ -51,18 +51,20 @@ class Cinder(service.Service):
             'TMPDIR': str(self.state.folder('cinder/tmp')),
             'PATH': f'{programs}:{os.environ["PATH"]}',
         }
-        if self.state.get('threading'):
+        if self.state.get('native'):
             env['OS_CINDER_DISABLE_EVENTLET_PATCHING'] = '1'
         return env
 
     def ready(self) -> bool:
-        """Tell whether the process has reported to the others."""
+        """Tell whether the process has reported since it was started."""
         wanted = BACKENDS if self.name == 'cinder-volume' else ('',)
-        services = client.connect(self.state, 'admin').block_storage.services(
-            binary=self.name
-        )
-        up = {s.host.partition('@')[2] for s in services if s.state == 'up'}
-        return up.issuperset(wanted)
+        storage = client.connect(self.state, 'admin').block_storage
+        reported = {
+            one.host.partition('@')[2]
+            for one in storage.services(binary=self.name)
+            if one.updated_at and one.updated_at > self.process.started_at
+        }
+        return reported.issuperset(wanted)
 
 
 class CinderApi(Cinder):

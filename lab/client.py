@@ -2,6 +2,7 @@
 """What a client of the lab needs."""
 
 import pathlib
+from typing import Any
 
 import openstack
 
@@ -27,10 +28,10 @@ def credentials(state: lab_state.State, user: str) -> dict[str, str]:
     }
 
 
-def connect(
-    state: lab_state.State, user: str
-) -> openstack.connection.Connection:
-    """Return a connection to the lab's services.
+def connect(state: lab_state.State, user: str) -> Any:
+    """Return an openstack.connection.Connection to the lab's services.
+
+    It is of any type, since its proxies are those of several API versions.
 
     :param user: ``admin`` or ``tenant``
     """

@@ -76,7 +76,9 @@ class Keystone(service.Service):
             if not identity.find_service(name):
                 self._register(identity, name, kind, path)
 
-    def _register(self, identity: Any, name: str, kind: str, path: str) -> None:
+    def _register(
+        self, identity: Any, name: str, kind: str, path: str
+    ) -> None:
         registered = identity.create_service(name=name, type=kind)
         identity.create_endpoint(
             service_id=registered.id,
@@ -86,7 +88,8 @@ class Keystone(service.Service):
         )
 
     def _manage(self, *words: str) -> None:
+        conf = str(self.folder / 'keystone.conf')
         self.run(
-            service.program('keystone-manage'),
-            *('--config-file', self.folder / 'keystone.conf', *words),
+            *(service.program('keystone-manage'), '--config-file', conf),
+            *words,
         )

@@ -4,6 +4,7 @@
 from collections.abc import Callable
 import concurrent.futures
 import pathlib
+import shutil
 import threading
 import time
 
@@ -52,11 +53,11 @@ class Lab:
             kinds += SECOND_CEPH
         return {kind.name: kind(self.state) for kind in kinds}
 
-    def up(self, ceph2: bool = False, threading: bool | None = None) -> None:
+    def up(self, ceph2: bool = False, native: bool | None = None) -> None:
         """Bring up every service that does not run.
 
         :param ceph2: also a second Ceph cluster, as a store of Glance's
-        :param threading: run Cinder with native threads; None leaves it
+        :param native: run Cinder with native threads; None leaves it
         :raises Failed: when a service does not come up
         """
         self.state.lock()
@@ -64,8 +65,8 @@ class Lab:
         if ceph2 and not self.state.get('ceph2'):
             self.state.set('ceph2', True)
             self.services['glance'].down()
-        if threading is not None and threading != self.state.get('threading'):
-            self.state.set('threading', threading)
+        if native is not None and native != self.state.get('native', False):
+            self.state.set('native', native)
             for name, one in self.services.items():
                 if name.startswith('cinder-'):
                     one.down()
@@ -120,3 +121,8 @@ class Lab:
     def problems(self) -> dict[str, str]:
         """Say for each service what is wrong with it; nothing is ''."""
         return {name: one.problem() for name, one in self.services.items()}
+
+    def purge(self) -> None:
+        """End every service and remove the state folder."""
+        self.down()
+        shutil.rmtree(self.state.root)

@@ -9,6 +9,7 @@ in its session, by which they are found when the leader has died.
 from collections.abc import Iterator
 import contextlib
 import dataclasses
+import datetime
 import json
 import os
 import pathlib
@@ -72,6 +73,14 @@ class Process:
     def died(self) -> bool:
         """Whether it was started, was not stopped, and is gone."""
         return self._leader() is not None and self.pid is None
+
+    @property
+    def started_at(self) -> str:
+        """When it was started, as ISO 8601 in UTC, without a zone."""
+        moment = self._record.stat().st_mtime
+        return datetime.datetime.fromtimestamp(moment, datetime.UTC).strftime(
+            '%Y-%m-%dT%H:%M:%S.%f'
+        )
 
     def members(self) -> list[int]:
         """Return the pids of the process and of what it started."""

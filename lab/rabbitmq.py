@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """RabbitMQ, with an Erlang port mapper of its own."""
 
-import kombu
+from kombu import connection
 
 from lab import service
 
@@ -9,7 +9,7 @@ USER = 'lab'
 
 
 class PortMapper(service.Service):
-    """epmd; without one of its own RabbitMQ would leave a shared one behind."""
+    """epmd; without it RabbitMQ would leave a shared one behind."""
 
     name = 'epmd'
 
@@ -49,7 +49,7 @@ class RabbitMQ(service.Service):
         (self.folder / 'plugins').write_text('[].\n')
 
     def command(self) -> list[str]:
-        """Return the command of the broker; Debian's own wrapper is for root."""
+        """Return the broker's command; the one in PATH is for root only."""
         return ['/usr/lib/rabbitmq/bin/rabbitmq-server']
 
     def env(self) -> dict[str, str]:
@@ -74,11 +74,11 @@ class RabbitMQ(service.Service):
 
     def ready(self) -> bool:
         """Tell whether a client can log in."""
-        with kombu.Connection(
+        with connection.Connection(
             hostname='127.0.0.1',
             port=self.state.port(self.name),
             userid=USER,
             password=self.state.password(self.name),
             connect_timeout=2,
-        ) as connection:
-            return bool(connection.connect())
+        ) as broker:
+            return bool(broker.connect())

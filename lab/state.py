@@ -95,7 +95,9 @@ class State:
                 self.set('ports', ports)
             return int(ports[purpose])
 
-    def write(self, target: pathlib.Path, template: str, **values: Any) -> None:
+    def write(
+        self, target: pathlib.Path, template: str, **values: Any
+    ) -> None:
         """Write a configuration file from a template of :mod:`lab`."""
         text = string.Template((TEMPLATES / template).read_text())
         target.write_text(text.substitute(values))

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demonstration: one filesystem, uploaded by both drivers, compared."""
+
+from collections.abc import Callable
+import dataclasses
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+import rich.console
+import rich.table
+
+from lab import cinder
+from lab import client
+from lab import lab as lab_lab
+from lab import rbd
+from lab import service
+from lab import traffic
+
+GIB = 1 << 30
+VOLUME_GIB = 4
+FILES_BYTES = GIB
+# Where real files are found on any machine.
+SOURCES = ('/usr/share', '/usr/lib', '/usr/bin')
+UPLOAD_SECONDS = 600
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Result:
+    """What one upload came to."""
+
+    driver: str
+    seconds: float
+    occupied: int
+    crossed: int
+    same: bool
+
+
+def run(lab: lab_lab.Lab, say: Callable[[str], None]) -> bool:
+    """Run the demonstration in a running lab; return whether all was equal."""
+    say(
+        f'a {VOLUME_GIB} GiB ext4 filesystem with {_gib(FILES_BYTES)} of files'
+    )
+    disk = _filesystem(lab.state.folder('demo'))
+    results = [_upload(lab, name, disk, say) for name in cinder.BACKENDS]
+    rich.console.Console().print(_table(results))
+    return all(result.same for result in results)
+
+
+def _filesystem(folder: pathlib.Path) -> pathlib.Path:
+    """Make a filesystem image with files of this machine's."""
+    disk = folder / 'disk.raw'
+    files = folder / 'files'
+    shutil.rmtree(files, ignore_errors=True)
+    _copy_some(files, FILES_BYTES)
+    disk.unlink(missing_ok=True)
+    subprocess.run(
+        ['/sbin/mke2fs', '-q', '-q', '-t', 'ext4']
+        + ['-d', str(files), str(disk), f'{VOLUME_GIB}G'],
+        check=True,
+    )
+    shutil.rmtree(files)
+    return disk
+
+
+def _copy_some(target: pathlib.Path, budget: int) -> None:
+    """Copy regular files of this machine's until they make so many bytes."""
+    for source in SOURCES:
+        for folder, folders, names in os.walk(source):
+            folders.sort()
+            for name in sorted(names):
+                file = pathlib.Path(folder, name)
+                if file.is_symlink() or not os.access(file, os.R_OK):
+                    continue
+                copy = target / file.relative_to('/')
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+                budget -= copy.stat().st_size
+                if budget <= 0:
+                    return
+
+
+def _upload(
+    lab: lab_lab.Lab,
+    driver: str,
+    disk: pathlib.Path,
+    say: Callable[[str], None],
+) -> Result:
+    """Put the filesystem on a volume, upload it, download the image."""
+    state = lab.state
+    tenant = client.connect(state, 'tenant')
+    storage, images = tenant.block_storage, tenant.image
+    say(f'{driver}: making the volume')
+    volume = storage.create_volume(
+        name=f'demo-{driver}', size=VOLUME_GIB, volume_type=driver
+    )
+    storage.wait_for_status(volume, 'available', interval=0.5, wait=60)
+    with rbd.pool(state, 'volumes') as pool:
+        rbd.fill(pool, f'volume-{volume.id}', disk)
+        expected = rbd.sha512(pool, f'volume-{volume.id}')
+
+    say(f'{driver}: uploading it')
+    volume_service = lab.services['cinder-volume']
+    with traffic.Traffic(volume_service.process) as counted:
+        started = time.monotonic()
+        image_id = storage.upload_volume_to_image(
+            volume,
+            f'demo-{driver}',
+            disk_format='raw',
+            container_format='bare',
+        )['image_id']
+
+        def active() -> bool:
+            return str(images.get_image(image_id).status) == 'active'
+
+        try:
+            service.wait(f'image {image_id}', active, UPLOAD_SECONDS)
+        except service.Failed as exc:
+            raise service.Failed(f'{exc}; see {volume_service.log}') from None
+        seconds = time.monotonic() - started
+
+    say(f'{driver}: downloading the image')
+    digest = hashlib.sha512()
+    with images.download_image(image_id, stream=True) as answer:
+        for chunk in answer.iter_content(rbd.CHUNK):
+            digest.update(chunk)
+    with rbd.pool(state, 'images') as pool:
+        occupied = rbd.used(pool, image_id)
+    return Result(
+        driver,
+        seconds,
+        occupied,
+        counted.total,
+        same=digest.hexdigest() == expected,
+    )
+
+
+def _table(results: list[Result]) -> rich.table.Table:
+    table = rich.table.Table(
+        title=f'A volume of {VOLUME_GIB} GiB holding {_gib(FILES_BYTES)} '
+        'of files becomes an image'
+    )
+    for title in (
+        'driver',
+        'request to active',
+        'image occupies',
+        'crossed the host',
+        'sha512',
+    ):
+        table.add_column(
+            title, justify='left' if not table.columns else 'right'
+        )
+    for result in results:
+        table.add_row(
+            result.driver,
+            f'{result.seconds:.1f} s',
+            _gib(result.occupied),
+            _gib(result.crossed),
+            'equal' if result.same else 'DIFFERENT',
+        )
+    return table
+
+
+def _gib(count: int) -> str:
+    return f'{count / GIB:.2f} GiB'
