@@ -35,6 +35,15 @@ class Pool:
             with self._open(image, read_only=True) as handle:
                 return int(handle.size())
 
+    def exists(self, image: str) -> bool:
+        """Tell whether the pool has an image of this name."""
+        with self._doing(f'looking for {self.name}/{image}'):
+            try:
+                with self._open(image, read_only=True):
+                    return True
+            except self._rbd.ImageNotFound:
+                return False
+
     def snapshot(self, image: str, snapshot: str) -> None:
         """Take a snapshot of an image.
 

@@ -11,17 +11,20 @@ Glance has taken the data, is too.
 """
 
 import contextlib
+import copy
 import functools
 from typing import Any
 
+# Before the rest: cinder.image.glance cannot be the first module of Cinder's.
+from cinder.volume.drivers import rbd as base_rbd
+
 from cinder import context as cinder_context
-from cinder import exception as cinder_exception
 from cinder.image import glance as cinder_glance
 from cinder import interface
 from cinder import objects
+from cinder import service_auth
 from cinder import utils
 from cinder.volume import configuration
-from cinder.volume.drivers import rbd as base_rbd
 from oslo_config import cfg
 from oslo_log import log as logging
 
@@ -72,7 +75,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
 
         :param image_meta: has the keys ``id``, ``disk_format`` and
             ``container_format`` of a queued image
-        :raises ImageCopyFailure: when the upload failed, and the ordinary
+        :raises RBDDriverException: when the upload failed, and the ordinary
             way cannot take it over
         """
         names = {'image': image_meta['id'], 'volume': volume.id}
@@ -93,7 +96,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             )
         except exceptions.OffloadError as exc:
             if not exc.retriable:
-                raise cinder_exception.ImageCopyFailure(reason=exc) from exc
+                raise base_rbd.RBDDriverException(reason=exc) from exc
             LOG.warning(
                 'Image %(image)s of volume %(volume)s is uploaded in the '
                 'ordinary way after the offload failed: %(reason)s',
@@ -116,8 +119,17 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         image_service: cinder_glance.GlanceImageService,
     ) -> glance.Glance:
         client = cinder_glance.GlanceClientWrapper()
+        # Glance names its stores to the role service, which Cinder's own user
+        # has in [service_user], or in [glance] where that is set.
+        own = copy.copy(context)
+        own.user_auth_plugin = (
+            service_auth.get_service_auth_plugin() or context.user_auth_plugin
+        )
         return glance.Glance(
-            call=functools.partial(client.call, context),
+            as_owner=functools.partial(client.call, context),
+            as_service=functools.partial(
+                client.call, own, privileged_user=True
+            ),
             add_location=functools.partial(
                 image_service.add_location, context
             ),

@@ -20,16 +20,12 @@ IMPORT_LOCK = 'os_glance_import_task'
 
 
 class Call(Protocol):
-    """A request to Glance as the volume's owner.
+    """A request to Glance.
 
     :param method: a method of glanceclient's v2 image controller
-    :param privileged_user: use Cinder's own credentials for Glance, where
-        cinder.conf has some in ``[glance]``
     """
 
-    def __call__(
-        self, method: str, *args: Any, privileged_user: bool = False
-    ) -> Any: ...
+    def __call__(self, method: str, *args: Any) -> Any: ...
 
 
 class AddLocation(Protocol):
@@ -50,6 +46,7 @@ class ImageState(enum.Enum):
     IDLE = 'queued, and no task of Glance works on it'
     BUSY = 'a task of Glance, or an upload, is under way'
     ACTIVE = 'has its data'
+    OTHER = 'has data of another size than ours'
     GONE = 'deleted'
 
 
@@ -81,15 +78,22 @@ class Store:
 
 
 class Glance:
-    """The questions, for one upload."""
+    """The questions, for one upload.
 
-    def __init__(self, call: Call, add_location: AddLocation) -> None:
-        self._call = call
+    :param as_owner: makes a request as the user who owns the image
+    :param as_service: makes a request as Cinder itself, with the role service
+    """
+
+    def __init__(
+        self, as_owner: Call, as_service: Call, add_location: AddLocation
+    ) -> None:
+        self._as_owner = as_owner
+        self._as_service = as_service
         self._add_location = add_location
 
     def stores(self) -> tuple[Store, ...]:
         """List the stores with their pools; needs the role service."""
-        answer = self._call('get_stores_info_detail', privileged_user=True)
+        answer = self._as_service('get_stores_info_detail')
         return tuple(map(Store.from_answer, answer['stores']))
 
     def add_location(self, image_id: str, url: str) -> None:
@@ -101,31 +105,30 @@ class Glance:
         """
         self._add_location(image_id, url, {})
 
-    def state(self, image_id: str) -> ImageState:
-        """Tell what an image is doing."""
+    def state(self, image_id: str, size: int) -> ImageState:
+        """Tell what an image is doing.
+
+        :param size: the size in bytes that our data would give it. Neither
+            the owner nor the role service may read the locations of a private
+            image, so another size is the one proof that its data is not ours.
+        """
         try:
-            image = self._call('get', image_id)
+            image = self._as_owner('get', image_id)
         except glance_exc.HTTPNotFound:
             return ImageState.GONE
         status = image['status']
         if status in ('active', 'deactivated'):
-            return ImageState.ACTIVE
+            ours = image.get('size') == size
+            return ImageState.ACTIVE if ours else ImageState.OTHER
         if status in ('deleted', 'pending_delete', 'killed'):
             return ImageState.GONE
         if status == 'queued' and not image.get(IMPORT_LOCK):
             return ImageState.IDLE
         return ImageState.BUSY
 
-    def has_location(self, image_id: str, url: str) -> bool:
-        """Tell whether an image has a location; needs the role service."""
-        answer = self._call(
-            'get_image_locations', image_id, privileged_user=True
-        )
-        return any(location.get('url') == url for location in answer)
-
     def task_message(self, image_id: str) -> str:
         """Return what Glance's last task on an image said of its failure."""
-        answer = self._call('get_associated_image_tasks', image_id)
+        answer = self._as_owner('get_associated_image_tasks', image_id)
         tasks = sorted(
             answer.get('tasks', ()), key=lambda task: task['created_at']
         )

@@ -7,6 +7,7 @@ import sys
 import openstack.exceptions
 
 from lab import client
+from lab import mariadb
 from lab import rabbitmq
 from lab import service
 
@@ -29,6 +30,7 @@ class Cinder(service.Service):
             base / 'cinder.conf',
             'cinder.conf',
             base=base,
+            database=mariadb.url(self.state, 'cinder'),
             name=self.state.name,
             port=self.state.port('cinder'),
             glance=f'http://127.0.0.1:{self.state.port("glance")}',

@@ -4,6 +4,7 @@
 import sys
 
 from lab import client
+from lab import mariadb
 from lab import service
 from lab import wsgi
 
@@ -21,6 +22,7 @@ class Glance(service.Service):
             self.folder / 'glance-api.conf',
             'glance-api.conf',
             base=self.folder,
+            database=mariadb.url(self.state, 'glance'),
             port=self.state.port(self.name),
             auth_url=client.auth_url(self.state),
             password=self.state.password(self.name),

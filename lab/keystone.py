@@ -4,6 +4,7 @@
 from typing import Any
 
 from lab import client
+from lab import mariadb
 from lab import service
 from lab import wsgi
 
@@ -22,11 +23,15 @@ class Keystone(service.Service):
     """The identity service."""
 
     name = 'keystone'
+    needs = ('mariadb',)
 
     def configure(self) -> None:
         """Write keystone.conf."""
         self.state.write(
-            self.folder / 'keystone.conf', 'keystone.conf', base=self.folder
+            self.folder / 'keystone.conf',
+            'keystone.conf',
+            base=self.folder,
+            database=mariadb.url(self.state, 'keystone'),
         )
 
     def env(self) -> dict[str, str]:

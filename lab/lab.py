@@ -12,6 +12,7 @@ from lab import ceph
 from lab import cinder
 from lab import glance
 from lab import keystone
+from lab import mariadb
 from lab import rabbitmq
 from lab import service
 from lab import state as lab_state
@@ -23,6 +24,7 @@ SERVICES: tuple[type[service.Service], ...] = (
     ceph.BrickKeyring,
     rabbitmq.PortMapper,
     rabbitmq.RabbitMQ,
+    mariadb.MariaDB,
     keystone.Keystone,
     glance.Glance,
     cinder.CinderApi,

@@ -49,16 +49,15 @@ def upload(
         :class:`exceptions.LocationUnknown`
     """
     started = time.monotonic()
-    size = source.size(volume)
     snapshot = snapshot_name(image_id)
     with contextlib.ExitStack() as cleaning:
-        source.snapshot(volume, snapshot)
         cleaning.callback(
             _clean, 'snapshot', source.drop_snapshot, volume, snapshot
         )
-        _materialise(source, volume, snapshot, target, image_id)
+        source.snapshot(volume, snapshot)
+        size = _materialise(source, volume, snapshot, target, image_id)
         try:
-            publication.run()
+            publication.run(size)
         except exceptions.NotPublished:
             _clean('image', target.remove, image_id)
             raise
@@ -80,17 +79,26 @@ def _materialise(
     snapshot: str,
     target: ceph.Pool,
     image_id: str,
-) -> None:
-    """Make the image's data, ready for Glance, or leave nothing of it."""
+) -> int:
+    """Make the image's data, ready for Glance, or leave nothing of it.
+
+    :returns: its size in bytes, holes included
+    """
+    # Asked before there is anything to undo, so that no undo can take it.
+    if target.exists(image_id):
+        raise exceptions.ImageExists(target.name, image_id)
     with contextlib.ExitStack() as undo:
         undo.callback(_clean, 'image', target.remove, image_id)
         try:
             source.copy(volume, snapshot, target, image_id)
         except exceptions.ImageExists:
+            # Its owner uploaded to it since the look above.
             undo.pop_all()
             raise
         target.seal(image_id)
+        size = target.size(image_id)
         undo.pop_all()
+        return size
 
 
 def _clean(what: str, action: Callable[..., None], *args: str) -> None:

@@ -4,16 +4,18 @@
 Glance takes a location in a task that runs after the request was answered,
 so neither a good answer nor an error says how it ended. The image does::
 
-    active                    taken (if the location is the one offered)
+    active, of our size       taken
+    active, of another size   the user gave it other data
     queued, import lock set   the task runs
     queued, no import lock    the task failed, or the request never arrived
     not found                 the user deleted the image
 
-In the third case a request that is still on its way could arrive at any
-later time. So before the data may be removed it is made unusable, by taking
-away the snapshot that the location names, and the image is looked at again:
-if it is still idle, no task can succeed from here on. If a task got in
-between, the snapshot is put back, the same as before, and the wait goes on.
+While it is idle, which is queued without the lock, a request that is still on
+its way could arrive at any later time. So before the data may be removed it
+is made unusable, by taking away the snapshot that the location names, and the
+image is looked at again: if it is still idle, no task can succeed from here
+on. If a task got in between, the snapshot is put back, the same as before,
+and the wait goes on.
 
 While Glance cannot be asked, nothing is concluded. At the deadline the
 outcome is unknown and the data stays.
@@ -27,7 +29,8 @@ from oslo_log import log as logging
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance as glance_api
-from cinder_rbd_offload.glance import ImageState
+
+ImageState = glance_api.ImageState
 
 LOG = logging.getLogger(__name__)
 
@@ -65,11 +68,14 @@ class Publication:
         self._timeout = timeout
         self._now = now
         self._sleep = sleep
+        # Both are False where a step began and nobody saw it end.
+        self._sealed = True
         self._withdrawn = False
 
-    def run(self) -> None:
+    def run(self, size: int) -> None:
         """Register the location and wait until the image is active.
 
+        :param size: the size of the data in bytes
         :raises LocationRefused: when Glance will not take it; the data may
             be removed and the image uploaded in another way
         :raises ImageGone: when the image was deleted; remove the data
@@ -77,12 +83,24 @@ class Publication:
         :raises LocationUnknown: when Glance gave no clear answer in time;
             the data must stay
         """
+        try:
+            self._run(size)
+        except exceptions.NotPublished:
+            raise
+        except BaseException:
+            if not self._sealed:
+                self._try(self._restore)
+            raise
+
+    def _run(self, size: int) -> None:
         deadline = self._now() + self._timeout
         reason = self._offer()
         while self._now() < deadline:
-            state = self._state()
+            state = self._state(size)
             if state is ImageState.GONE:
                 raise exceptions.ImageGone(self._image_id)
+            if state is ImageState.OTHER:
+                raise exceptions.ImageTaken(self._image_id)
             if state is ImageState.IDLE and self._withdrawn:
                 raise exceptions.LocationRefused(
                     self._url, reason or self._task_message()
@@ -90,13 +108,11 @@ class Publication:
             if state is ImageState.IDLE:
                 self._try(self._withdraw)
                 continue
-            if state is not None and self._withdrawn:
+            if state is not None and not self._sealed:
                 self._try(self._restore)
-            if state is ImageState.ACTIVE and not self._withdrawn:
-                return self._require_ours()
+            if state is ImageState.ACTIVE and self._sealed:
+                return
             self._sleep(INTERVAL)
-        if self._withdrawn:
-            self._try(self._restore)
         raise exceptions.LocationUnknown(
             self._image_id, self._url, self._timeout
         )
@@ -110,41 +126,34 @@ class Publication:
             return f'{type(exc).__name__}: {exc}'
         return ''
 
-    def _state(self) -> ImageState | None:
+    def _state(self, size: int) -> ImageState | None:
         """Look at the image; None while Glance cannot be asked."""
         try:
-            return self._glance.state(self._image_id)
+            return self._glance.state(self._image_id, size)
         except Exception as exc:
             LOG.debug('Looking at image %s: %r', self._image_id, exc)
             return None
 
     def _withdraw(self) -> None:
         """Make the location unusable for any task that starts from now on."""
+        self._sealed = False
         self._pool.drop_snapshot(self._image_id, ceph.GLANCE_SNAPSHOT)
         self._withdrawn = True
 
     def _restore(self) -> None:
-        self._pool.seal(self._image_id)
+        """Make the location usable again, for a task that is under way."""
         self._withdrawn = False
+        self._pool.seal(self._image_id)
+        self._sealed = True
 
     def _try(self, step: Callable[[], None]) -> None:
         """Take a step; one that fails is due again after the next look."""
         try:
             step()
-        except exceptions.CephError as exc:
+        # Whatever it is, the outcome is open, and that must not be left so.
+        except Exception as exc:
             LOG.debug('Image %s: %s', self._image_id, exc)
             self._sleep(INTERVAL)
-
-    def _require_ours(self) -> None:
-        try:
-            ours = self._glance.has_location(self._image_id, self._url)
-        # Glance may deny the question where it granted the location; the
-        # image is active, so its data is not to be doubted without a proof.
-        except Exception as exc:
-            LOG.debug('Locations of image %s: %r', self._image_id, exc)
-            return
-        if not ours:
-            raise exceptions.ImageTaken(self._image_id)
 
     def _task_message(self) -> str:
         try:

@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Ceph cluster in memory, behind the names of Ceph's own bindings.
+
+``Cluster.rados`` and ``Cluster.rbd`` stand for the modules ``rados`` and
+``rbd`` of Ceph 16.2, as far as an upload needs them. A test looks at
+``Cluster.pools`` for what an operation has done, and at ``Cluster.opened``
+for what nobody closed.
+
+Something else may happen at any operation::
+
+    cluster.on('create_snap', action)  # just before it
+    cluster.on('copy', action, when='half')  # while it works
+    cluster.fail('remove', error, when='after')  # done, yet it fails
+    cluster.fail('open', error, skip=2, times=1)  # the third one
+"""
+
+import copy
+import dataclasses
+import functools
+import math
+import types
+
+# Stands for the objects of an image, of 4 MiB each.
+BLOCK = 8
+
+
+def _errors(names):
+    error = type('Error', (Exception,), {})
+    os_error = type('OSError', (error,), {})
+    found = {name: type(name, (os_error,), {}) for name in names.split()}
+    return types.SimpleNamespace(Error=error, OSError=os_error, **found)
+
+
+rbd_errors = _errors(
+    'ImageBusy ImageExists ImageHasSnapshots ImageNotFound InvalidArgument '
+    'NoSpace PermissionError ReadOnlyImage Timeout'
+)
+rados_errors = _errors('NotConnected ObjectNotFound PermissionError TimedOut')
+
+
+@dataclasses.dataclass
+class Snapshot:
+    """What an image was at one instant."""
+
+    id: int
+    size: int
+    blocks: dict[int, bytes]
+    protected: bool = False
+
+
+@dataclasses.dataclass
+class Stored:
+    """An image as the cluster holds it; a block that is missing is a hole."""
+
+    size: int
+    blocks: dict[int, bytes] = dataclasses.field(default_factory=dict)
+    metadata: dict[str, str] = dataclasses.field(default_factory=dict)
+    snapshots: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
+
+
+class Cluster:
+    """One cluster, its pools, and what clients have open there."""
+
+    def __init__(self, fsid='a-fsid', pools=('volumes', 'images')):
+        self.fsid = fsid
+        self.pools = {pool: {} for pool in pools}
+        self.opened = []
+        self.reached = []
+        self._hooks = []
+        self.rbd = types.SimpleNamespace(
+            **vars(rbd_errors),
+            Image=Image,
+            RBD=functools.partial(RBD, self),
+            RBD_FEATURE_LAYERING=1,
+            RBD_FEATURE_EXCLUSIVE_LOCK=4,
+            RBD_FEATURE_OBJECT_MAP=8,
+            RBD_FEATURE_FAST_DIFF=16,
+            RBD_FEATURE_JOURNALING=64,
+        )
+        self.rados = types.SimpleNamespace(
+            **vars(rados_errors), Rados=functools.partial(Rados, self)
+        )
+
+    def state(self):
+        """Return what the pools hold now, to compare it later."""
+        return copy.deepcopy(self.pools)
+
+    def on(self, operation, action, when='before', skip=0, times=math.inf):
+        """Have something happen at some of the calls of an operation."""
+        calls = range(skip, skip + times) if times < math.inf else None
+        self._hooks.append((operation, when, skip, calls, action))
+
+    def fail(self, operation, error, **which):
+        """Have an operation raise an error, even after it took effect."""
+
+        def action():
+            raise error
+
+        self.on(operation, action, **which)
+
+    def reach(self, operation, when):
+        """Let happen what a test wants at this point."""
+        call = self.reached.count((operation, when))
+        self.reached.append((operation, when))
+        for name, moment, skip, calls, action in self._hooks:
+            if (name, moment) == (operation, when) and call >= skip:
+                if calls is None or call in calls:
+                    action()
+
+
+def _operation(method):
+    """Make a method an operation, which a hook may join or break."""
+
+    @functools.wraps(method)
+    def operation(self, *args):
+        self.require_usable()
+        self.cluster.reach(method.__name__, 'before')
+        result = method(self, *args)
+        self.cluster.reach(method.__name__, 'after')
+        return result
+
+    return operation
+
+
+def _writing(method):
+    """Make a method an operation of an image that is open for writing."""
+
+    @functools.wraps(method)
+    def operation(self, *args):
+        if self.read_only:
+            raise rbd_errors.ReadOnlyImage(method.__name__)
+        return method(self, *args)
+
+    return _operation(operation)
+
+
+class _Opened:
+    """Something that a client has to close."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+
+    def _release(self):
+        if self in self.cluster.opened:
+            self.cluster.opened.remove(self)
+
+
+class Rados(_Opened):
+    def __init__(self, cluster, rados_id, clustername, conffile):
+        super().__init__(cluster)
+        self._conf = {'rbd_default_features': '61'}
+        self.conf_set = self._conf.__setitem__
+        self.conf_get = self._conf.get
+        self.shutdown = self._release
+
+    def require_usable(self):
+        if self not in self.cluster.opened:
+            raise rados_errors.NotConnected('not connected')
+
+    def connect(self):
+        self.cluster.reach('connect', 'before')
+        self.cluster.opened.append(self)
+
+    @_operation
+    def get_fsid(self):
+        return self.cluster.fsid
+
+    def open_ioctx(self, ioctx_name):
+        self.require_usable()
+        self.cluster.reach('open_ioctx', 'before')
+        return Ioctx(self.cluster, ioctx_name)
+
+
+class Ioctx(_Opened):
+    def __init__(self, cluster, name):
+        super().__init__(cluster)
+        if name not in cluster.pools:
+            raise rados_errors.ObjectNotFound(f'no pool {name}')
+        self.name = name
+        self.close = self._release
+        cluster.opened.append(self)
+
+    @property
+    def images(self):
+        if self not in self.cluster.opened:
+            raise rados_errors.NotConnected('the I/O context is closed')
+        return self.cluster.pools[self.name]
+
+
+class RBD:
+    def __init__(self, cluster):
+        self.cluster = cluster
+
+    def require_usable(self):
+        pass
+
+    def version(self):
+        return (1, 16, 0)
+
+    @_operation
+    def list(self, ioctx):
+        return list(ioctx.images)
+
+    @_operation
+    def create(self, ioctx, name, size):
+        if name in ioctx.images:
+            raise rbd_errors.ImageExists(name)
+        ioctx.images[name] = Stored(size)
+
+    @_operation
+    def remove(self, ioctx, name):
+        stored = _find(ioctx.images, name)
+        if stored.snapshots:
+            raise rbd_errors.ImageHasSnapshots(name)
+        handles = (h for h in self.cluster.opened if isinstance(h, Image))
+        if any(h.stored is stored and not h.read_only for h in handles):
+            raise rbd_errors.ImageBusy(name)
+        del ioctx.images[name]
+
+
+class Image(_Opened):
+    def __init__(self, ioctx, name, snapshot=None, read_only=False):
+        super().__init__(ioctx.cluster)
+        self.cluster.reach('open', 'before')
+        self.stored = self._seen = _find(ioctx.images, name)
+        if snapshot is not None:
+            self._seen = _find(self.stored.snapshots, snapshot)
+        self.read_only = read_only or snapshot is not None
+        self.cluster.opened.append(self)
+
+    def require_usable(self):
+        if self not in self.cluster.opened:
+            raise rbd_errors.InvalidArgument('image is closed')
+
+    def close(self):
+        if self in self.cluster.opened:
+            self._release()
+            self.cluster.reach('close', 'after')
+
+    @_operation
+    def size(self):
+        return self._seen.size
+
+    @_operation
+    def read(self, offset, length):
+        return content(self._seen)[offset : offset + length]
+
+    @_writing
+    def write(self, data, offset):
+        end = offset + len(data)
+        if end > self.stored.size:
+            raise rbd_errors.InvalidArgument('beyond the end of the image')
+        whole = bytearray(content(self.stored))
+        whole[offset:end] = data
+        for block in range(offset // BLOCK, -(-end // BLOCK)):
+            start = block * BLOCK
+            self.stored.blocks[block] = bytes(whole[start : start + BLOCK])
+        return len(data)
+
+    @_operation
+    def copy(self, dest_ioctx, dest_name):
+        if dest_name in dest_ioctx.images:
+            raise rbd_errors.ImageExists(dest_name)
+        target = dest_ioctx.images[dest_name] = Stored(self._seen.size)
+        self.cluster.reach('copy', 'half')
+        target.blocks.update(self._seen.blocks)
+        target.metadata.update(self.stored.metadata)
+
+    @_operation
+    def list_snaps(self):
+        for name, snapshot in self.stored.snapshots.items():
+            yield {'id': snapshot.id, 'size': snapshot.size, 'name': name}
+
+    @_writing
+    def create_snap(self, name):
+        if name in self.stored.snapshots:
+            raise rbd_errors.ImageExists(name)
+        self.stored.snapshots[name] = Snapshot(
+            id=len(self.stored.snapshots) + 1,
+            size=self.stored.size,
+            blocks=dict(self.stored.blocks),
+        )
+
+    @_writing
+    def remove_snap(self, name):
+        if _find(self.stored.snapshots, name).protected:
+            raise rbd_errors.ImageBusy(name)
+        del self.stored.snapshots[name]
+
+    @_operation
+    def is_protected_snap(self, name):
+        return _find(self.stored.snapshots, name).protected
+
+    @_writing
+    def protect_snap(self, name):
+        snapshot = _find(self.stored.snapshots, name)
+        if snapshot.protected:
+            raise rbd_errors.ImageBusy(name)
+        snapshot.protected = True
+
+    @_writing
+    def unprotect_snap(self, name):
+        snapshot = _find(self.stored.snapshots, name)
+        if not snapshot.protected:
+            raise rbd_errors.InvalidArgument(name)
+        snapshot.protected = False
+
+    @_operation
+    def metadata_list(self):
+        yield from self.stored.metadata.items()
+
+    @_writing
+    def metadata_set(self, key, value):
+        self.stored.metadata[key] = value
+
+    @_writing
+    def metadata_remove(self, key):
+        del self.stored.metadata[key]
+
+
+def content(stored):
+    """Return all bytes of an image or a snapshot, holes as zeros."""
+    blocks = range(-(-stored.size // BLOCK))
+    whole = b''.join(stored.blocks.get(b, bytes(BLOCK)) for b in blocks)
+    return whole[: stored.size]
+
+
+def _find(where, name):
+    if name not in where:
+        raise rbd_errors.ImageNotFound(name)
+    return where[name]

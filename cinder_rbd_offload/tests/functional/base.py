@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes and images of a running lab, through the real APIs.
+
+The lab is the one that LAB_STATE names; ``make test`` brings it up. A test
+asserts on what a tenant and an operator see: the APIs, the pools, the log.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import hashlib
+import os
+import pathlib
+from typing import Any
+import uuid
+
+import testtools
+
+from lab import client
+from lab import lab as lab_lab
+from lab import rbd
+from lab import service
+
+SECONDS = 180
+MIB = 1 << 20
+GIB = 1 << 30
+
+INSIDE = 'was made of volume'
+ORDINARY = 'is uploaded in the ordinary way'
+
+
+class FunctionalTestCase(testtools.TestCase):
+    """Has a lab, and leaves it as it was."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.lab = lab_lab.Lab(pathlib.Path(os.environ['LAB_STATE']))
+        self.state = self.lab.state
+        self.admin = client.connect(self.state, 'admin')
+        tenant = client.connect(self.state, 'tenant')
+        self.storage = tenant.block_storage
+        self.images = tenant.image
+
+    def make_volume(
+        self, volume_type: str = 'offload', gib: int = 1, **options: Any
+    ) -> Any:
+        """Make a volume and wait until it is available."""
+        volume = self.storage.create_volume(
+            name=self.id(), size=gib, volume_type=volume_type, **options
+        )
+        self.addCleanup(self._delete_volume, volume)
+        return self.await_volume(volume)
+
+    def await_volume(self, volume: Any, status: str = 'available') -> Any:
+        """Wait until a volume has a status, and return it."""
+
+        def has_status() -> bool:
+            now = self.storage.get_volume(volume.id).status
+            if now.startswith('error'):
+                raise service.GivenUp(f'volume {volume.id} is {now}')
+            return str(now) == status
+
+        service.wait(f'volume {volume.id}', has_status, SECONDS)
+        return self.storage.get_volume(volume.id)
+
+    def make_type(self, **specs: str) -> str:
+        """Make a volume type of the back end ``offload``."""
+        storage = self.admin.block_storage
+        kind = storage.create_type(
+            name=f'offload-{uuid.uuid4()}',
+            extra_specs={'volume_backend_name': 'offload'} | specs,
+        )
+        self.addCleanup(storage.delete_type, kind)
+        return str(kind.name)
+
+    def upload(self, volume: Any, **options: Any) -> Any:
+        """Upload a volume, wait until the image is active, return it."""
+        return self.await_active(self.start_upload(volume, **options))
+
+    def start_upload(
+        self, volume: Any, disk_format: str = 'raw', **options: Any
+    ) -> str:
+        """Start an upload and return the image's id."""
+        answer = self.storage.upload_volume_to_image(
+            volume,
+            self.id(),
+            disk_format=disk_format,
+            container_format='bare',
+            **options,
+        )
+        image_id = str(answer['image_id'])
+        self.addCleanup(self._delete_image, image_id)
+        return image_id
+
+    def await_active(self, image_id: str) -> Any:
+        """Wait until an image is active and return it."""
+
+        def active() -> bool:
+            return str(self.images.get_image(image_id).status) == 'active'
+
+        service.wait(f'image {image_id}', active, SECONDS)
+        return self.images.get_image(image_id)
+
+    @contextlib.contextmanager
+    def pool(self, name: str, cluster: str = 'ceph') -> Iterator[Any]:
+        """Open a pool as client.admin."""
+        with rbd.pool(self.state, name, cluster) as ioctx:
+            yield ioctx
+
+    def log_of(self, image_id: str) -> str:
+        """Return what cinder-volume's log says of an image."""
+        log = self.lab.services['cinder-volume'].log
+        lines = log.read_text(errors='replace').splitlines()
+        return '\n'.join(line for line in lines if image_id in line)
+
+    def assert_same_bytes(self, image: Any, volume: Any) -> None:
+        """Compare a raw image, as Glance gives it, with a volume."""
+        digest = hashlib.sha512()
+        with self.images.download_image(image, stream=True) as answer:
+            for chunk in answer.iter_content(rbd.CHUNK):
+                digest.update(chunk)
+        with self.pool('volumes') as pool:
+            expected = rbd.sha512(pool, f'volume-{volume.id}')
+        self.assertEqual(expected, digest.hexdigest())
+
+    def assert_made_inside(self, image: Any, volume: Any) -> None:
+        """Check an image that the offload made, and what it left: nothing."""
+        self.assert_nothing_left(volume)
+        self.assertIn(INSIDE, self.log_of(image.id))
+        self.assertNotIn(ORDINARY, self.log_of(image.id))
+        self.assert_same_bytes(image, volume)
+        with self.pool('images') as pool:
+            self.assertEqual(['snap'], rbd.contents(pool)[image.id])
+
+    def assert_took_the_ordinary_way(
+        self, image: Any, volume: Any, reason: str
+    ) -> None:
+        """Check that an image was uploaded by upstream's driver, and why."""
+        self.assert_nothing_left(volume)
+        self.assertIn(ORDINARY, self.log_of(image.id))
+        self.assertIn(reason, self.log_of(image.id))
+        self.assertNotIn(INSIDE, self.log_of(image.id))
+
+    def assert_nothing_left(self, volume: Any) -> None:
+        """Check that a volume is whole, free, and without our snapshots."""
+        self.await_volume(volume, volume.status)
+        with self.pool('volumes') as pool:
+            snapshots = rbd.contents(pool)[f'volume-{volume.id}']
+        self.assertEqual([], [s for s in snapshots if 'offload' in s])
+        known = {image.id for image in self.images.images()}
+        with self.pool('images') as pool:
+            self.assertEqual(set(), set(rbd.contents(pool)) - known)
+
+    def _delete_volume(self, volume: Any) -> None:
+        self.await_volume(volume)
+        self.storage.delete_volume(volume)
+        self.storage.wait_for_delete(volume, interval=0.5, wait=SECONDS)
+
+    def _delete_image(self, image_id: str) -> None:
+        self.images.delete_image(image_id)
+        with self.pool('images') as pool:
+            self.assertNotIn(image_id, rbd.contents(pool))

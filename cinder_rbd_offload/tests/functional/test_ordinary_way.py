@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Uploads that Cinder's own driver does, from the start or after a fault."""
+
+import subprocess
+
+from cinder_rbd_offload.tests.functional import base
+from lab import ceph
+from lab import rbd
+
+
+class OrdinaryWayTest(base.FunctionalTestCase):
+    """What does not qualify, or fails, is uploaded all the same."""
+
+    def make_filled_volume(self, kind: str = 'offload') -> base.Any:
+        volume = self.make_volume(kind)
+        with self.pool('volumes') as pool:
+            rbd.random_blocks(
+                pool, f'volume-{volume.id}', range(0, 1 << 20, 4096)
+            )
+        return volume
+
+    def test_another_format(self) -> None:
+        volume = self.make_filled_volume()
+        image = self.upload(volume, disk_format='qcow2')
+        self.assert_took_the_ordinary_way(image, volume, 'qcow2/bare')
+        self.assertEqual('qcow2', image.disk_format)
+
+    def test_a_store_on_files(self) -> None:
+        kind = self.make_type(**{'image_service:store_id': 'files'})
+        volume = self.make_filled_volume(kind)
+        image = self.upload(volume)
+        self.assert_took_the_ordinary_way(image, volume, 'of type file')
+        self.assert_same_bytes(image, volume)
+
+    def test_a_store_in_another_cluster(self) -> None:
+        kind = self.make_type(**{'image_service:store_id': 'ceph2'})
+        volume = self.make_filled_volume(kind)
+        image = self.upload(volume)
+        self.assert_took_the_ordinary_way(image, volume, 'another Ceph')
+        self.assert_same_bytes(image, volume)
+        with self.pool('images', 'ceph2') as pool:
+            self.assertIn(image.id, rbd.contents(pool))
+
+    def test_a_user_without_the_right_to_write_images(self) -> None:
+        """The caps of the deployment guides: the log has the remedy."""
+        self._set_caps(
+            'cinder',
+            osd=(
+                'profile rbd pool=volumes, profile rbd-read-only pool=images'
+            ),
+        )
+        volume = self.make_filled_volume()
+        image = self.upload(volume)
+        self.assert_took_the_ordinary_way(
+            image, volume, "'profile rbd pool=images'"
+        )
+        self.assert_same_bytes(image, volume)
+
+    def _set_caps(self, user: str, **changes: str) -> None:
+        """Change a user's caps for the length of a test."""
+        conf = str(self.state.root / 'ceph' / 'ceph.conf')
+
+        def caps(wanted: dict[str, str]) -> None:
+            words = [word for cap in wanted.items() for word in cap]
+            subprocess.run(
+                ['ceph', '-c', conf, 'auth', 'caps', f'client.{user}', *words],
+                check=True,
+                capture_output=True,
+            )
+
+        self.addCleanup(caps, ceph.CAPS[user])
+        caps(ceph.CAPS[user] | changes)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What most tests start from: a cluster with a volume, and a Glance.
+
+Every test ends with a look for handles, I/O contexts and connections that
+nobody closed.
+"""
+
+import functools
+import logging
+
+import fixtures
+from oslotest import base
+
+from cinder_rbd_offload import ceph
+from cinder_rbd_offload import glance
+from cinder_rbd_offload.tests import fake_ceph
+from cinder_rbd_offload.tests import fake_glance
+
+IMAGE = '6ba7b810-9dad-11d1-80b4-00c04fd430c8'
+VOLUME = 'volume-1'
+URL = f'rbd://a-fsid/images/{IMAGE}/snap'
+SIZE = 3 * fake_ceph.BLOCK
+# The middle of the volume is a hole.
+BLOCKS = {0: b'a' * fake_ceph.BLOCK, 2: b'b' * fake_ceph.BLOCK}
+
+
+class TestCase(base.BaseTestCase):
+    """A cluster with a volume, a Glance with a queued image, and a clock."""
+
+    def setUp(self):
+        super().setUp()
+        self.logs = self.useFixture(
+            fixtures.FakeLogger(
+                level=logging.DEBUG, format='%(levelname)s %(message)s'
+            )
+        )
+        self.start_over()
+
+    def start_over(self):
+        """Build a new world, so that one test can look at many."""
+        self.cluster = fake_ceph.Cluster()
+        self.addCleanup(self.assertEqual, [], self.cluster.opened)
+        self.volumes = self.cluster.pools['volumes']
+        self.images = self.cluster.pools['images']
+        self.volumes[VOLUME] = fake_ceph.Stored(
+            SIZE, dict(BLOCKS), {'conf_rbd_qos_iops_limit': '100'}
+        )
+        self.clock = fake_glance.Clock()
+        self.glance = fake_glance.Glance(self.cluster, self.clock)
+        self.glance.create(IMAGE)
+
+    def pool(self, name):
+        """Open a pool for as long as the test runs."""
+        ioctx = fake_ceph.Ioctx(self.cluster, name)
+        self.addCleanup(ioctx.close)
+        return ceph.Pool(self.cluster.rbd, ioctx)
+
+    def api(self):
+        return glance.Glance(
+            as_owner=self.glance.call,
+            as_service=functools.partial(
+                self.glance.call, privileged_user=True
+            ),
+            add_location=self.glance.add_location,
+        )
+
+    def timeout(self):
+        return self.cluster.rbd.Timeout('no answer')
+
+    def assertSealed(self):
+        """Require the image's data, whole and in Glance's own form."""
+        self.assertIn(IMAGE, self.images)
+        stored = self.images[IMAGE]
+        self.assertEqual({}, stored.metadata)
+        self.assertEqual(['snap'], list(stored.snapshots))
+        self.assertTrue(stored.snapshots['snap'].protected)
+        self.assertEqual(BLOCKS, stored.snapshots['snap'].blocks)
+        self.assertEqual(SIZE, stored.snapshots['snap'].size)

@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""However Glance and Ceph behave, a location is taken with its data, or not.
+
+Every scenario ends in :meth:`PublicationTestCase.publish`, which lets the
+clock run on for hours after ``Publication.run`` has ended, and requires:
+
+* an image that is active with our location has its sealed data;
+* after ``NotPublished`` Glance never takes the location any more, although
+  nobody has removed the data yet;
+* after ``LocationUnknown`` the data is there, sealed.
+"""
+
+import functools
+import itertools
+
+import ddt
+from glanceclient import exc
+
+from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.offload import publish
+from cinder_rbd_offload.tests import fake_ceph
+from cinder_rbd_offload.tests.unit import base
+
+LOST = exc.CommunicationError('connection reset')
+TIMEOUT = 10
+HOURS = 36000
+
+
+class PublicationTestCase(base.TestCase):
+    """A sealed copy of the volume, which no location names yet."""
+
+    def start_over(self):
+        super().start_over()
+        self.target = self.pool('images')
+        self.images[base.IMAGE] = fake_ceph.Stored(
+            base.SIZE, dict(base.BLOCKS)
+        )
+        self.target.seal(base.IMAGE)
+        self.cluster.reached.clear()
+
+    def publish(self):
+        """Publish, and return the error that it ended with, if any."""
+        publication = publish.Publication(
+            self.api(),
+            self.target,
+            base.IMAGE,
+            base.URL,
+            TIMEOUT,
+            now=self.clock.now,
+            sleep=self.clock.sleep,
+        )
+        error = None
+        try:
+            publication.run(base.SIZE)
+        except (exceptions.OffloadError, KeyboardInterrupt) as exc:
+            error = exc
+        self.ended = self.clock.time
+        kept = not isinstance(error, exceptions.NotPublished)
+        if kept:
+            self.assertSealed()
+        self.clock.sleep(HOURS)
+        if self.taken():
+            self.assertTrue(kept)
+            self.assertSealed()
+        return error
+
+    def taken(self):
+        return self.glance.owns(base.IMAGE, base.URL)
+
+    def assertPublished(self):
+        self.assertIsNone(self.publish())
+        self.assertTrue(self.taken())
+
+    def assertEnds(self, error, *words):
+        ended = self.publish()
+        self.assertIs(error, type(ended))
+        for word in words:
+            self.assertIn(word, str(ended))
+
+    def never_arrives(self):
+        """Lose the request: the image stays idle, the location is drawn."""
+        self.glance.fail('add_image_location', LOST)
+
+    def ceph_takes(self, seconds, operation, when):
+        """Have an operation take time, in which Glance goes on."""
+        self.cluster.on(
+            operation,
+            functools.partial(self.clock.sleep, seconds),
+            when=when,
+        )
+
+
+@ddt.ddt
+class GlanceTestCase(PublicationTestCase):
+    """The rows of the module's table, and what keeps Glance from them."""
+
+    def test_taken(self):
+        before = self.cluster.state()
+        self.assertPublished()
+        self.assertEqual(before, self.cluster.state())
+        self.assertLess(self.ended, 1)
+
+    def test_a_slow_task_is_waited_for(self):
+        self.glance.pace = TIMEOUT / 3
+        self.assertPublished()
+
+    @ddt.data(LOST, exc.HTTPConflict(), exc.HTTPInternalServerError())
+    def test_an_error_may_belie_a_request_that_was_taken(self, error):
+        self.glance.fail('add_image_location', error, arrives=0)
+        self.assertPublished()
+
+    @ddt.data(0, 0.3)
+    def test_a_task_that_fails(self, pace):
+        self.glance.blind = True
+        self.glance.pace = pace
+        self.assertEnds(
+            exceptions.LocationRefused, base.URL, 'Task failed due to Internal'
+        )
+        self.assertLess(self.ended, 2)
+
+    def test_a_task_that_fails_without_a_message(self):
+        self.glance.blind = True
+        self.clock.after(0.15, self.glance.tasks[base.IMAGE].clear)
+        self.assertEnds(exceptions.LocationRefused, 'without a message')
+
+    def test_a_task_whose_message_is_not_for_us(self):
+        self.glance.blind = True
+        self.glance.fail('get_associated_image_tasks', exc.HTTPForbidden('x'))
+        self.assertEnds(exceptions.LocationRefused, 'not tell why (HTTP x)')
+
+    def test_a_request_that_is_refused(self):
+        self.glance.service_role = False
+        self.assertEnds(exceptions.LocationRefused, 'HTTPForbidden')
+        self.assertLess(self.ended, 2)
+
+    def test_a_request_that_never_arrives(self):
+        self.never_arrives()
+        self.assertEnds(exceptions.LocationRefused, 'connection reset')
+        self.assertLess(self.ended, 2)
+
+    @ddt.data((0, False), (0.05, False), (0.15, False), (3, True))
+    @ddt.unpack
+    def test_the_user_deletes_the_image(self, seconds, stuck):
+        """Before the task opens the data, after it, or with none at work."""
+        self.glance.stuck = stuck
+        self.clock.after(seconds, lambda: self.glance.delete(base.IMAGE))
+        self.assertEnds(exceptions.ImageGone, base.IMAGE)
+        self.assertLess(self.ended, 4)
+
+    def test_the_user_deletes_the_image_of_a_withdrawn_location(self):
+        self.never_arrives()
+        self.cluster.on(
+            'remove_snap', lambda: self.glance.delete(base.IMAGE), when='after'
+        )
+        self.assertEnds(exceptions.ImageGone)
+
+    def test_other_data_makes_the_image_active(self):
+        self.glance.stuck = True
+        self.clock.after(
+            0.3, lambda: self.glance.take_other_data(base.IMAGE, 1)
+        )
+        self.assertEnds(exceptions.ImageTaken)
+        self.assertLess(self.ended, 2)
+
+    def test_other_data_makes_the_image_of_a_withdrawn_location_active(self):
+        self.never_arrives()
+        self.cluster.on(
+            'remove_snap', lambda: self.glance.take_other_data(base.IMAGE, 1)
+        )
+        self.assertEnds(exceptions.ImageTaken)
+
+    def test_other_data_of_the_same_size_is_not_told_apart(self):
+        """Then our data is in vain, but never removed for a mere guess."""
+        self.never_arrives()
+        self.cluster.on(
+            'open',
+            lambda: self.glance.take_other_data(base.IMAGE, base.SIZE),
+            times=1,
+        )
+        self.assertIsNone(self.publish())
+
+    def test_a_task_that_is_stuck(self):
+        self.glance.stuck = True
+        self.assertEnds(exceptions.LocationUnknown, 'within 10 s')
+        self.assertAlmostEqual(TIMEOUT, self.ended, delta=1)
+
+    def test_a_task_that_ends_after_the_deadline(self):
+        self.glance.pace = TIMEOUT
+        self.assertEnds(exceptions.LocationUnknown)
+        self.assertTrue(self.taken())
+
+    def test_a_lock_that_another_task_holds_proves_nothing(self):
+        """409; the other task ends, without any data, and then all is idle."""
+        image = self.glance.images[base.IMAGE]
+        image['os_glance_import_task'] = 'of another'
+        self.clock.after(3, lambda: image.pop('os_glance_import_task'))
+        self.assertEnds(exceptions.LocationRefused, 'HTTPConflict')
+        self.assertGreaterEqual(self.ended, 3)
+
+
+@ddt.ddt
+class OutageTestCase(PublicationTestCase):
+    """While Glance cannot be asked, nothing is concluded."""
+
+    def test_from_the_first_look_for_ever(self):
+        self.glance.fail('get', LOST)
+        self.assertEnds(exceptions.LocationUnknown)
+        self.assertTrue(self.taken())
+
+    @ddt.data(False, True)
+    def test_for_some_seconds(self, blind):
+        self.glance.blind = blind
+        self.clock.after(0.05, self.goes_down_for(5))
+        if blind:
+            self.assertEnds(exceptions.LocationRefused)
+        else:
+            self.assertPublished()
+        self.assertGreater(self.ended, 5)
+
+    @ddt.data(5, HOURS)
+    def test_after_the_withdrawal(self, seconds):
+        """A withdrawn location is one again before the outcome is unknown."""
+        self.never_arrives()
+        self.cluster.on('remove_snap', self.goes_down_for(seconds), 'after')
+        if seconds < TIMEOUT:
+            self.assertEnds(exceptions.LocationRefused)
+        else:
+            self.assertEnds(exceptions.LocationUnknown)
+
+    def test_a_request_that_arrives_in_an_outage_after_the_withdrawal(self):
+        self.glance.fail('add_image_location', LOST, arrives=TIMEOUT + 1)
+        self.cluster.on('remove_snap', self.goes_down_for(HOURS), 'after')
+        self.assertEnds(exceptions.LocationUnknown)
+        self.assertTrue(self.taken())
+
+    def goes_down_for(self, seconds):
+        def go_down():
+            self.glance.down_until = self.clock.time + seconds
+
+        return go_down
+
+
+@ddt.ddt
+class LateRequestTestCase(PublicationTestCase):
+    """The request was thought lost, and arrives when it likes."""
+
+    @ddt.data(
+        # What the task finds while the snapshot is taken away: it opens the
+        # data just before, is at work just after, or comes too late.
+        ('before', 0.1, 0.05, True),
+        ('before', 0.1, 0.15, True),
+        ('before', 0.29, 0.1, True),
+        ('after', 0.1, 0.05, False),
+        ('after', 0.29, 0.1, True),
+    )
+    @ddt.unpack
+    def test_between_the_withdrawal_and_the_look(
+        self, when, arrives, pace, taken
+    ):
+        self.glance.fail('add_image_location', LOST, arrives=arrives)
+        self.glance.pace = pace
+        self.ceph_takes(0.3, 'remove_snap', when)
+        if taken:
+            self.assertPublished()
+        else:
+            self.assertEnds(exceptions.LocationRefused)
+        self.assertLess(self.ended, 2)
+
+    @ddt.data(
+        *itertools.product(
+            (0.01, 0.07, 0.2, 0.45),
+            (
+                ('open', 'before'),
+                ('unprotect_snap', 'before'),
+                ('remove_snap', 'before'),
+                ('remove_snap', 'after'),
+                ('create_snap', 'before'),
+                ('protect_snap', 'after'),
+            ),
+        )
+    )
+    @ddt.unpack
+    def test_at_any_time(self, pace, slow):
+        """Nothing is required here but what :meth:`publish` requires."""
+        ends = set()
+        for arrives in range(60):
+            self.start_over()
+            self.glance.fail('add_image_location', LOST, arrives=arrives / 50)
+            self.glance.pace = pace
+            self.ceph_takes(0.3, *slow)
+            ends.add(type(self.publish()))
+        self.assertLessEqual(ends, {type(None), exceptions.LocationRefused})
+
+
+@ddt.ddt
+class CephTestCase(PublicationTestCase):
+    """Ceph fails while a location is withdrawn or restored."""
+
+    @ddt.data(
+        ('open', 'before'),
+        ('is_protected_snap', 'before'),
+        ('unprotect_snap', 'before'),
+        ('unprotect_snap', 'after'),
+        ('remove_snap', 'before'),
+        ('remove_snap', 'after'),
+        ('close', 'after'),
+    )
+    @ddt.unpack
+    def test_withdrawal_fails_once(self, operation, when):
+        self.never_arrives()
+        self.cluster.fail(operation, self.timeout(), when=when, times=1)
+        self.assertEnds(exceptions.LocationRefused)
+
+    @ddt.data('open', 'is_protected_snap', 'unprotect_snap')
+    def test_withdrawal_fails_for_ever(self, operation):
+        self.never_arrives()
+        self.cluster.fail(operation, self.timeout())
+        self.assertEnds(exceptions.LocationUnknown)
+
+    @ddt.data(
+        ('open', 'before'),
+        ('list_snaps', 'before'),
+        ('create_snap', 'before'),
+        ('create_snap', 'after'),
+        ('protect_snap', 'before'),
+        ('protect_snap', 'after'),
+        ('close', 'after'),
+    )
+    @ddt.unpack
+    def test_restoring_fails_once(self, operation, when):
+        self.late_request_taken_in_the_middle()
+        # The handle for the withdrawal is the first that is opened.
+        skip = int(operation in ('open', 'close'))
+        self.cluster.fail(
+            operation, self.timeout(), when=when, skip=skip, times=1
+        )
+        self.assertPublished()
+
+    @ddt.data(
+        ('unprotect_snap', 'after'),
+        ('remove_snap', 'before'),
+        ('remove_snap', 'after'),
+        ('close', 'after'),
+    )
+    @ddt.unpack
+    def test_withdrawal_fails_half_way_and_the_request_arrives(
+        self, operation, when
+    ):
+        self.late_request_taken_in_the_middle()
+        self.cluster.fail(operation, self.timeout(), when=when, times=1)
+        self.assertPublished()
+
+    def test_withdrawal_fails_half_way_for_ever(self):
+        self.never_arrives()
+        self.cluster.fail('remove_snap', self.timeout())
+        self.assertEnds(exceptions.LocationUnknown)
+
+    def test_an_interruption_after_the_withdrawal(self):
+        self.late_request_taken_in_the_middle()
+        self.cluster.on(
+            'remove_snap',
+            lambda: self.glance.fail('get', KeyboardInterrupt()),
+            when='after',
+        )
+        self.assertIsInstance(self.publish(), KeyboardInterrupt)
+        self.assertTrue(self.taken())
+
+    def late_request_taken_in_the_middle(self):
+        """Glance opens the data just before the snapshot is taken away."""
+        self.glance.fail('add_image_location', LOST, arrives=0.1)
+        self.glance.pace = 0.05
+        self.ceph_takes(0.3, 'is_protected_snap', 'after')

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door for Cinder: who goes inside the cluster, who the ordinary way.
+
+The driver, its parts and Cinder's Glance client and image service are the
+real ones down to the requests; behind these are a cluster and a Glance in
+memory. Cinder's own ``copy_volume_to_image`` is replaced, to see whether it
+was left to it.
+"""
+
+import functools
+from unittest import mock
+
+from cinder import context
+from cinder import exception
+from cinder import objects
+from cinder.volume import configuration
+from cinder.volume.drivers import rbd as base_rbd
+import ddt
+from glanceclient import exc
+from oslo_config import cfg
+
+from cinder_rbd_offload import driver
+from cinder_rbd_offload.offload import plan
+from cinder_rbd_offload.offload import publish
+from cinder_rbd_offload.tests import fake_ceph
+from cinder_rbd_offload.tests.unit import base
+
+VOLUME_ID = '4c39c3c7-168f-4b32-b585-77f1b3bf0a38'
+FAR_STORE = {
+    'id': 'far',
+    'type': 'rbd',
+    'properties': {'pool': 'images', 'fsid': 'b-fsid'},
+}
+
+
+def configured(**values):
+    """Return a back end's section of cinder.conf."""
+    conf = mock.Mock(spec=configuration.Configuration)
+    conf.configure_mock(
+        rados_connect_timeout=-1,
+        rados_connection_interval=0,
+        rados_connection_retries=1,
+        rbd_ceph_conf='/etc/ceph/ceph.conf',
+        rbd_cluster_name='ceph',
+        rbd_concurrent_flatten_operations=3,
+        rbd_keyring_conf=None,
+        rbd_offload_location_timeout=10,
+        rbd_pool='volumes',
+        rbd_secret_uuid=None,
+        rbd_user='cinder',
+        volume_backend_name='ceph',
+        **values,
+    )
+    return conf
+
+
+class DriverTestCase(base.TestCase):
+    def setUp(self):
+        objects.register_all()
+        super().setUp()
+        self.ordinary = self.patch(base_rbd.RBDDriver, 'copy_volume_to_image')
+        client = self.patch(driver.cinder_glance, 'GlanceClientWrapper')
+        client.return_value.call.side_effect = self.request
+        in_no_time = functools.partial(
+            publish.Publication, now=self.clock.now, sleep=self.clock.sleep
+        )
+        self.patch(publish, 'Publication', side_effect=in_no_time)
+        self.asked_by = {}
+        self.context = context.get_admin_context()
+        self.service = driver.cinder_glance.GlanceImageService()
+
+    def start_over(self):
+        super().start_over()
+        self.driver = driver.RBDOffloadDriver(
+            configuration=configured(),
+            rbd=self.cluster.rbd,
+            rados=self.cluster.rados,
+        )
+        self.volume = objects.Volume(
+            id=VOLUME_ID, _name_id=None, volume_type=None
+        )
+        self.volumes[self.volume.name] = self.volumes.pop(base.VOLUME)
+        self.before = self.cluster.state()
+
+    def request(self, context, method, *args, **kwargs):
+        self.asked_by[method] = context
+        return self.glance.call(method, *args, **kwargs)
+
+    def patch(self, target, name, **kwargs):
+        patcher = mock.patch.object(target, name, autospec=True, **kwargs)
+        self.addCleanup(patcher.stop)
+        return patcher.start()
+
+    def upload(self, disk_format='raw', container_format='bare'):
+        self.meta = {
+            'id': base.IMAGE,
+            'disk_format': disk_format,
+            'container_format': container_format,
+        }
+        self.driver.copy_volume_to_image(
+            self.context, self.volume, self.service, self.meta
+        )
+
+    def assertOffloaded(self):
+        self.ordinary.assert_not_called()
+        self.assertSealed()
+        self.assertTrue(self.glance.owns(base.IMAGE, base.URL))
+        self.assertEqual(self.before['volumes'], self.volumes)
+
+    def assertOrdinary(self, level, reason):
+        """Require that nothing was done, and that the log tells why."""
+        self.ordinary.assert_called_once_with(
+            self.driver, self.context, self.volume, self.service, self.meta
+        )
+        self.assertEqual(self.before, self.cluster.state())
+        self.assertEqual('queued', self.glance.images[base.IMAGE]['status'])
+        (line,) = [
+            line
+            for line in self.logs.output.splitlines()
+            if 'in the ordinary way' in line
+        ]
+        self.assertTrue(line.startswith(level), line)
+        # Of an error that nobody foresaw it is in the traceback below.
+        self.assertIn(reason, self.logs.output if level == 'ERROR' else line)
+
+    def assertFails(self, reason):
+        error = self.assertRaises(base_rbd.RBDDriverException, self.upload)
+        self.assertIn(reason, str(error))
+        self.ordinary.assert_not_called()
+        self.assertEqual(self.before['volumes'], self.volumes)
+
+
+@ddt.ddt
+class ChoiceTestCase(DriverTestCase):
+    def test_inside_the_cluster(self):
+        self.upload()
+        self.assertOffloaded()
+
+    def test_the_store_of_the_volume_type(self):
+        self.glance.stores[1]['default'] = 'false'
+        self.volume.volume_type = objects.VolumeType(
+            extra_specs={'image_service:store_id': 'ceph'}
+        )
+        self.upload()
+        self.assertOffloaded()
+
+    def test_a_volume_type_that_names_no_store(self):
+        self.volume.volume_type = objects.VolumeType(extra_specs={})
+        self.upload()
+        self.assertOffloaded()
+
+    @ddt.data(
+        ('qcow2', 'bare', 'the image is qcow2/bare'),
+        ('raw', 'compressed', 'the image is raw/compressed'),
+    )
+    @ddt.unpack
+    def test_another_format(self, disk_format, container_format, reason):
+        self.upload(disk_format, container_format)
+        self.assertOrdinary('INFO', reason)
+        self.assertEqual([], self.cluster.reached)
+
+    @ddt.data(
+        ('web', 'of type http, not rbd'),
+        ('far', 'in another Ceph cluster: b-fsid, not a-fsid'),
+        ('none', 'Glance has no store none'),
+    )
+    @ddt.unpack
+    def test_another_store(self, store_id, reason):
+        self.glance.stores.append(FAR_STORE)
+        self.volume.volume_type = objects.VolumeType(
+            extra_specs={'image_service:store_id': store_id}
+        )
+        self.upload()
+        self.assertOrdinary('INFO', reason)
+
+    @ddt.data(None, 'of cinder')
+    def test_stores_are_asked_for_as_cinder_itself(self, plugin):
+        """Where it has a user of its own; never the user's own request."""
+        self.context.user_auth_plugin = 'of the user'
+        self.patch(
+            driver.service_auth, 'get_service_auth_plugin', return_value=plugin
+        )
+        self.upload()
+        self.assertOffloaded()
+        self.assertEqual(
+            plugin or 'of the user',
+            self.asked_by['get_stores_info_detail'].user_auth_plugin,
+        )
+        self.assertIs(self.context, self.asked_by['get'])
+        self.assertEqual('of the user', self.context.user_auth_plugin)
+
+    def test_glance_does_not_name_its_stores(self):
+        self.glance.service_role = False
+        self.upload()
+        self.assertOrdinary('INFO', 'the role service')
+
+
+@ddt.ddt
+class FailureTestCase(DriverTestCase):
+    @ddt.data('size', 'create_snap', 'copy', 'metadata_list', 'protect_snap')
+    def test_ceph_fails(self, operation):
+        self.cluster.fail(operation, self.timeout())
+        self.upload()
+        self.assertOrdinary('WARNING', 'Timeout: no answer')
+
+    def test_a_capability_is_missing(self):
+        self.cluster.fail('copy', self.cluster.rbd.PermissionError('no'))
+        self.upload()
+        self.assertOrdinary('WARNING', 'profile rbd pool=images')
+
+    def test_the_pool_of_the_store_is_not_there(self):
+        self.glance.stores[1]['properties']['pool'] = 'gone'
+        self.upload()
+        self.assertOrdinary('WARNING', 'opening pool gone failed')
+
+    def test_the_name_is_taken(self):
+        self.images[base.IMAGE] = fake_ceph.Stored(1)
+        self.before = self.cluster.state()
+        self.upload()
+        self.assertOrdinary('WARNING', f'images/{base.IMAGE} exists already')
+
+    def test_glance_refuses_the_location(self):
+        self.glance.blind = True
+        self.upload()
+        self.assertOrdinary('WARNING', f'refused the location {base.URL}')
+
+    def test_glance_never_gets_the_location(self):
+        self.glance.fail(
+            'add_image_location', exception.GlanceConnectionFailed(reason='x')
+        )
+        self.upload()
+        self.assertOrdinary('WARNING', 'GlanceConnectionFailed')
+
+    @ddt.data('connect', 'open_ioctx', 'get_fsid')
+    def test_the_cluster_cannot_be_reached(self, operation):
+        """Cinder's own errors here; the ordinary way will repeat them."""
+        self.cluster.fail(operation, self.cluster.rados.TimedOut('no'))
+        self.upload()
+        self.assertOrdinary('ERROR', 'after an unexpected error')
+
+    @ddt.data('connect', 'open_ioctx')
+    def test_the_cluster_is_lost_after_the_choice(self, operation):
+        self.cluster.fail(operation, self.cluster.rados.TimedOut('no'), skip=1)
+        self.upload()
+        self.assertOrdinary('ERROR', 'after an unexpected error')
+
+    @ddt.data(('copy', RuntimeError), ('size', KeyError))
+    @ddt.unpack
+    def test_an_error_that_nobody_foresaw(self, operation, error):
+        self.cluster.fail(operation, error('a surprise'))
+        self.upload()
+        self.assertOrdinary('ERROR', 'a surprise')
+
+    def test_the_choice_itself_fails(self):
+        self.patch(plan, 'decide', side_effect=ZeroDivisionError)
+        self.upload()
+        self.assertOrdinary('ERROR', 'ZeroDivisionError')
+
+    def test_the_image_is_deleted(self):
+        self.cluster.on('copy', lambda: self.glance.delete(base.IMAGE))
+        self.assertFails('was deleted in Glance')
+        self.assertEqual({}, self.images)
+
+    def test_the_image_gets_other_data(self):
+        self.cluster.on(
+            'copy', lambda: self.glance.take_other_data(base.IMAGE, 1)
+        )
+        self.assertFails('data from elsewhere')
+        self.assertEqual({}, self.images)
+
+    def test_the_outcome_is_unknown(self):
+        """The timeout is the back end's; what Glance may use is kept."""
+        self.glance.fail('get', exc.CommunicationError('refused'))
+        self.assertFails('within 10 s')
+        self.assertSealed()
+
+    def test_an_error_of_the_ordinary_way_is_the_caller_s(self):
+        self.ordinary.side_effect = exception.ImageLimitExceeded
+        self.assertRaises(exception.ImageLimitExceeded, self.upload, 'qcow2')
+
+    def test_an_interruption_is_undone_and_passed_on(self):
+        self.cluster.fail('copy', KeyboardInterrupt(), when='half')
+        self.assertRaises(KeyboardInterrupt, self.upload)
+        self.ordinary.assert_not_called()
+        self.assertEqual(self.before, self.cluster.state())
+
+
+class OptionsTestCase(DriverTestCase):
+    def test_options_are_cinder_s_and_ours(self):
+        names = {o.name for o in driver.RBDOffloadDriver.get_driver_options()}
+        ours = {o.name for o in driver.opts.driver_opts}
+        theirs = {o.name for o in base_rbd.RBDDriver.get_driver_options()}
+        self.assertEqual(ours | theirs, names)
+        self.assertFalse(ours & theirs)
+
+    def test_every_back_end_has_them(self):
+        """In the group of all back ends, and in one's own."""
+        self.assertEqual(
+            configuration.SHARED_CONF_GROUP, driver.opts.BACKEND_DEFAULTS
+        )
+        self.assertEqual(
+            120, cfg.CONF.backend_defaults.rbd_offload_location_timeout
+        )
+        self.driver.configuration.append_config_values.assert_called_with(
+            driver.opts.driver_opts
+        )

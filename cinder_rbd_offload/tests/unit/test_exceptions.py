@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tree of errors is the one drawn; each says the cause and the remedy."""
+
+import inspect
+import re
+
+import ddt
+from oslotest import base
+
+from cinder_rbd_offload import exceptions
+
+URL = 'rbd://fsid/images/id/snap'
+CAUSE = TimeoutError('no answer')
+
+# What the caller knows, and what its message has to add to it.
+ERRORS = (
+    (exceptions.CephError('copying a/b', CAUSE), 'TimeoutError: no answer'),
+    (exceptions.CephNotPermitted('copying a/b', 'images'), 'ceph auth caps'),
+    (exceptions.ImageExists('images', 'id'), 'remove it'),
+    (exceptions.LocationRefused(URL, 'HTTP 403'), 'the role service'),
+    (exceptions.ImageGone('id'), 'nothing is left'),
+    (exceptions.ImageTaken('id'), 'upload the volume again'),
+    (exceptions.LocationUnknown('id', URL, 120), 'delete the image'),
+)
+NOT_RETRIABLE = {'ImageGone', 'ImageTaken', 'LocationUnknown'}
+
+
+def defined():
+    return dict(inspect.getmembers(exceptions, inspect.isclass))
+
+
+def drawn():
+    """Read the drawing: the name of each class, and its parent's."""
+    parents = {}
+    path = ['Exception']
+    for line in inspect.getdoc(exceptions).splitlines():
+        match = re.fullmatch(r' {4}([ |]*)(\+-- )?([A-Z]\w+)( .*)?', line)
+        if match:
+            depth = len(match[1] + (match[2] or '')) // 4
+            parents[match[3]] = path[depth]
+            path[depth + 1 :] = [match[3]]
+    return parents
+
+
+@ddt.ddt
+class ExceptionsTestCase(base.BaseTestCase):
+    def test_the_tree_is_the_one_drawn(self):
+        self.assertEqual(
+            {name: cls.__base__.__name__ for name, cls in defined().items()},
+            drawn(),
+        )
+
+    def test_every_error_that_is_raised_is_looked_at_here(self):
+        raised = {type(error).__name__ for error, _text in ERRORS}
+        roots = {'OffloadError', 'NotPublished'}
+        self.assertEqual(set(defined()) - roots, raised)
+
+    @ddt.data(*ERRORS)
+    @ddt.unpack
+    def test_message_names_the_cause_or_the_remedy(self, error, text):
+        self.assertIn(text, str(error))
+
+    @ddt.data(*ERRORS)
+    @ddt.unpack
+    def test_what_the_caller_gave_is_in_the_message(self, error, _text):
+        given = {
+            'CephError': 'copying a/b',
+            'CephNotPermitted': 'pool=images',
+            'ImageExists': 'images/id',
+            'LocationRefused': f'{URL}: HTTP 403',
+            'LocationUnknown': f'image id took the location {URL}',
+        }
+        self.assertIn(given.get(type(error).__name__, 'image id'), str(error))
+
+    @ddt.data(*ERRORS)
+    @ddt.unpack
+    def test_retriable(self, error, _text):
+        self.assertEqual(
+            type(error).__name__ not in NOT_RETRIABLE, error.retriable
+        )

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cluster in memory is true to Ceph's own bindings.
+
+What can be seen of the bindings without a cluster is compared with them, on
+machines that have them; the refusals that the code under test relies on are
+written down here.
+"""
+
+import importlib
+
+import ddt
+
+from cinder_rbd_offload.tests import fake_ceph
+from cinder_rbd_offload.tests.unit import base
+
+CLASSES = {
+    'rbd': {'Image': fake_ceph.Image, 'RBD': fake_ceph.RBD},
+    'rados': {'Rados': fake_ceph.Rados, 'Ioctx': fake_ceph.Ioctx},
+}
+OURS = {'cluster', 'images', 'require_usable', 'stored', 'read_only'}
+
+
+@ddt.ddt
+class BindingsTestCase(base.TestCase):
+    @ddt.data(('rbd', fake_ceph.rbd_errors), ('rados', fake_ceph.rados_errors))
+    @ddt.unpack
+    def test_errors_have_the_same_ancestors(self, module, errors):
+        real = self._import(module)
+        for name, error in vars(errors).items():
+            self.assertEqual(
+                [cls.__name__ for cls in getattr(real, name).__mro__],
+                [cls.__name__ for cls in error.__mro__],
+            )
+
+    @ddt.data('rbd', 'rados')
+    def test_no_method_is_made_up(self, module):
+        real = self._import(module)
+        for name, fake in CLASSES[module].items():
+            methods = {n for n in dir(fake) if not n.startswith('_')} - OURS
+            self.assertLessEqual(methods, set(dir(getattr(real, name))))
+
+    def _import(self, module):
+        try:
+            return importlib.import_module(module)
+        except ImportError:
+            self.skipTest(f'there is no {module} here')
+
+
+@ddt.ddt
+class RefusalsTestCase(base.TestCase):
+    """A volume with the snapshots ``plain`` and ``kept``, one protected."""
+
+    def setUp(self):
+        super().setUp()
+        self.ioctx = fake_ceph.Ioctx(self.cluster, 'volumes')
+        self.addCleanup(self.ioctx.close)
+        self.handle = self.cluster.rbd.Image(self.ioctx, base.VOLUME)
+        self.addCleanup(self.handle.close)
+        self.handle.create_snap('plain')
+        self.handle.create_snap('kept')
+        self.handle.protect_snap('kept')
+
+    @ddt.data(
+        ('create_snap', 'plain', 'ImageExists'),
+        ('remove_snap', 'kept', 'ImageBusy'),
+        ('remove_snap', 'none', 'ImageNotFound'),
+        ('protect_snap', 'kept', 'ImageBusy'),
+        ('unprotect_snap', 'plain', 'InvalidArgument'),
+        ('unprotect_snap', 'none', 'ImageNotFound'),
+        ('is_protected_snap', 'none', 'ImageNotFound'),
+    )
+    @ddt.unpack
+    def test_snapshot(self, method, snapshot, error):
+        before = self.cluster.state()
+        self.assertRaises(
+            getattr(self.cluster.rbd, error),
+            getattr(self.handle, method),
+            snapshot,
+        )
+        self.assertEqual(before, self.cluster.state())
+
+    def test_an_image_with_snapshots_or_writers_is_not_removed(self):
+        rbd = self.cluster.rbd
+        remove = rbd.RBD().remove
+        self.assertRaises(
+            rbd.ImageHasSnapshots, remove, self.ioctx, base.VOLUME
+        )
+        self.volumes[base.VOLUME].snapshots.clear()
+        self.assertRaises(rbd.ImageBusy, remove, self.ioctx, base.VOLUME)
+        self.handle.close()
+        remove(self.ioctx, base.VOLUME)
+        self.assertRaises(rbd.ImageNotFound, remove, self.ioctx, base.VOLUME)
+
+    def test_a_closed_handle_is_of_no_use(self):
+        self.handle.close()
+        self.assertRaises(
+            self.cluster.rbd.InvalidArgument, self.handle.list_snaps
+        )
+
+    @ddt.data({'read_only': True}, {'snapshot': 'plain'})
+    def test_a_handle_for_reading_does_not_write(self, how):
+        handle = self.cluster.rbd.Image(self.ioctx, base.VOLUME, **how)
+        self.addCleanup(handle.close)
+        self.assertRaises(
+            self.cluster.rbd.ReadOnlyImage, handle.write, b'x', 0
+        )
+
+    def test_a_snapshot_keeps_what_was_there(self):
+        self.handle.write(b'new', fake_ceph.BLOCK - 1)
+        past = self.cluster.rbd.Image(self.ioctx, base.VOLUME, 'plain')
+        self.addCleanup(past.close)
+        self.assertEqual(b'new', self.handle.read(fake_ceph.BLOCK - 1, 3))
+        self.assertEqual(b'a\0\0', past.read(fake_ceph.BLOCK - 1, 3))

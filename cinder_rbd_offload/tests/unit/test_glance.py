@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked of Glance is asked with the right powers, and read rightly."""
+
+import urllib.parse
+
+import ddt
+from glanceclient import exc
+
+from cinder_rbd_offload import glance
+from cinder_rbd_offload.tests.unit import base
+
+
+@ddt.ddt
+class GlanceTestCase(base.TestCase):
+    def test_stores(self):
+        """As Glance writes them: the flag as text, the properties by type."""
+        self.assertEqual(
+            (
+                glance.Store('web', 'http'),
+                glance.Store('ceph', 'rbd', True, 'images', 'a-fsid'),
+            ),
+            self.api().stores(),
+        )
+
+    @ddt.data(
+        ({'default': True}, {'default': True}),
+        ({'default': 'True'}, {'default': True}),
+        ({'default': 'false'}, {}),
+        ({'properties': None}, {}),
+        ({'properties': {'pool': 'p'}}, {'pool': 'p'}),
+        ({'properties': {'pool': 'p', 'fsid': None}}, {'pool': 'p'}),
+        ({'description': 'of no interest', 'weight': 0}, {}),
+    )
+    @ddt.unpack
+    def test_store(self, answer, expected):
+        self.assertEqual(
+            glance.Store('id', 'rbd', **expected),
+            glance.Store.from_answer({'id': 'id', 'type': 'rbd'} | answer),
+        )
+
+    @ddt.data(
+        ('queued', False, glance.ImageState.IDLE),
+        ('queued', True, glance.ImageState.BUSY),
+        ('saving', False, glance.ImageState.BUSY),
+        ('uploading', False, glance.ImageState.BUSY),
+        ('importing', True, glance.ImageState.BUSY),
+        ('active', False, glance.ImageState.ACTIVE),
+        ('active', True, glance.ImageState.ACTIVE),
+        ('deactivated', False, glance.ImageState.ACTIVE),
+        ('killed', False, glance.ImageState.GONE),
+        ('deleted', False, glance.ImageState.GONE),
+        ('pending_delete', False, glance.ImageState.GONE),
+        ('not heard of yet', False, glance.ImageState.BUSY),
+    )
+    @ddt.unpack
+    def test_state(self, status, locked, expected):
+        image = self.glance.images[base.IMAGE]
+        image.update(status=status, size=1)
+        if locked:
+            image['os_glance_import_task'] = 'a task'
+        self.assertIs(expected, self.api().state(base.IMAGE, 1))
+
+    @ddt.data(
+        ('active', None), ('active', 0), ('active', 2), ('deactivated', 2)
+    )
+    @ddt.unpack
+    def test_data_of_another_size_is_not_ours(self, status, size):
+        self.glance.images[base.IMAGE].update(status=status, size=size)
+        self.assertIs(glance.ImageState.OTHER, self.api().state(base.IMAGE, 1))
+
+    def test_an_image_that_is_not_found_is_gone(self):
+        self.glance.delete(base.IMAGE)
+        self.assertIs(glance.ImageState.GONE, self.api().state(base.IMAGE, 1))
+
+    @ddt.data(exc.HTTPForbidden(), exc.CommunicationError('refused'))
+    def test_an_error_is_no_state(self, error):
+        self.glance.fail('get', error)
+        self.assertRaises(type(error), self.api().state, base.IMAGE, 1)
+
+    def test_a_location_is_added_as_glance_takes_it(self):
+        """With the role service, and without validation data."""
+        self.images[base.IMAGE] = self.volumes[base.VOLUME]
+        self.pool('images').seal(base.IMAGE)
+        self.api().add_location(base.IMAGE, base.URL)
+        self.clock.sleep(1)
+        self.assertTrue(self.glance.owns(base.IMAGE, base.URL))
+
+    def test_the_message_is_the_newest_task_s(self):
+        self.glance.tasks[base.IMAGE] = [
+            {'created_at': '2026-11-21T10:00:01Z', 'message': 'second'},
+            {'created_at': '2026-11-21T10:00:02Z', 'message': 'third'},
+            {'created_at': '2026-11-21T10:00:00Z', 'message': 'first'},
+        ]
+        self.assertEqual('third', self.api().task_message(base.IMAGE))
+
+    @ddt.data(
+        {},
+        {'tasks': []},
+        {'tasks': [{'created_at': '', 'message': None}]},
+        {'tasks': [{'created_at': ''}]},
+    )
+    def test_there_may_be_no_message(self, answer):
+        api = glance.Glance(lambda *_args: answer, self.fail, self.fail)
+        self.assertEqual('', api.task_message(base.IMAGE))
+
+
+class RBDLocationTestCase(base.TestCase):
+    def test_location(self):
+        store = glance.Store('ceph', 'rbd', True, 'images', 'a-fsid')
+        self.assertEqual(
+            base.URL, glance.rbd_location(store, base.IMAGE, 'snap')
+        )
+
+    def test_no_part_passes_for_two(self):
+        parts = ['a-fsid', 'my/pool', 'an image?', '100%']
+        store = glance.Store('s', 'rbd', pool=parts[1], fsid=parts[0])
+        url = glance.rbd_location(store, parts[2], parts[3])
+        self.assertEqual(
+            parts,
+            [
+                urllib.parse.unquote(part)
+                for part in url.removeprefix('rbd://').split('/')
+            ],
+        )

@@ -1,0 +1,21 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Checks style, OpenStack's conventions, types and documents. Wants the tools
+# of test-requirements.txt in PATH.
+set -u
+cd "$(dirname "$0")/.."
+failed=0
+
+check() {
+    echo "==> $*"
+    "$@" || failed=1
+}
+
+check ruff check
+check ruff format --check
+check flake8
+check mypy
+check doc8 -q README.rst doc/source
+check reno lint -q
+exit $failed

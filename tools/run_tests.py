@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs lint, the unit tests, and the functional tests in a fresh lab.
+
+The last line it prints is ``N passed, N failed``, with ``, N skipped`` where
+any were. The exit code is 0 if nothing failed.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TESTS = 'cinder_rbd_offload/tests'
+LAB = [sys.executable, '-m', 'lab', '--state', '.lab/test']
+TOTAL = re.compile(r'^ - (Passed|Failed|Skipped|Unexpected Success): (\d+)$')
+
+
+def main() -> int:
+    """Run everything, whatever fails in between."""
+    os.chdir(ROOT)
+    programs = str(pathlib.Path(sys.executable).parent)
+    os.environ['PATH'] = f'{programs}:{os.environ["PATH"]}'
+    os.environ['LAB_STATE'] = str(ROOT / '.lab' / 'test')
+
+    totals = [_step('lint', ['tools/lint.sh'])]
+    totals.append(_stestr('unit', '--concurrency=0'))
+    totals.append(_functional())
+
+    passed, failed, skipped = map(sum, zip(*totals, strict=True))
+    tail = f', {skipped} skipped' if skipped else ''
+    print(f'{passed} passed, {failed} failed{tail}', flush=True)
+    return 1 if failed or not passed else 0
+
+
+def _functional() -> tuple[int, int, int]:
+    """Run the functional tests in a lab of their own."""
+    if (ROOT / '.lab' / 'test').exists():
+        subprocess.run([*LAB, 'down', '--purge'], check=True)
+    up = _step('lab', [*LAB, 'up', '--ceph2'])
+    if up[1]:
+        subprocess.run([*LAB, 'status'])
+        subprocess.run([*LAB, 'down'])
+        return up
+    totals = _stestr('functional', '--serial')
+    # What failed can be looked into: only a good lab is removed.
+    subprocess.run([*LAB, 'down', *([] if totals[1] else ['--purge'])])
+    return totals
+
+
+def _step(name: str, command: list[str]) -> tuple[int, int, int]:
+    """Run a command that either passes or fails."""
+    print(f'==> {name}', flush=True)
+    good = subprocess.run(command).returncode == 0
+    print(f'==> {name}: {"passed" if good else "FAILED"}', flush=True)
+    return (1, 0, 0) if good else (0, 1, 0)
+
+
+def _stestr(suite: str, how: str) -> tuple[int, int, int]:
+    """Run a suite and return how many tests passed, failed, were skipped."""
+    print(f'==> {suite} tests', flush=True)
+    run = subprocess.Popen(
+        ['stestr', '--test-path', f'{TESTS}/{suite}', 'run', how],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout is not None
+    counts: dict[str, int] = {}
+    for line in run.stdout:
+        print(line, end='', flush=True)
+        if total := TOTAL.match(line.rstrip()):
+            counts[total[1]] = int(total[2])
+    failed = counts.get('Failed', 0) + counts.get('Unexpected Success', 0)
+    # A suite that could not be loaded, or is empty, has failed as a whole.
+    if run.wait() and not failed:
+        failed = 1
+    return counts.get('Passed', 0), failed, counts.get('Skipped', 0)
+
+
+sys.exit(main())
