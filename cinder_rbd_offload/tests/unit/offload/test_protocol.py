@@ -91,91 +91,6 @@ _MAKING, WITHDRAWING = points(refuse)
 COLLIDING, _CLEANING = points(occupy)
 
 
-class Greenlet(BaseException):
-    """Ends a task from outside, as eventlet's GreenletExit does."""
-
-
-class ProtocolTestCase(base.TestCase):
-    def upload(self):
-        source, target = self.pool('volumes'), self.pool('images')
-        publication = publish.Publication(
-            self.api(),
-            target,
-            base.IMAGE,
-            base.URL,
-            10,
-            now=self.clock.now,
-            sleep=self.clock.sleep,
-        )
-        self.before = self.cluster.state()
-        protocol.upload(source, base.VOLUME, target, publication, base.IMAGE)
-
-    def break_at(self, point, error):
-        """Have an error raised at a point of :func:`points`."""
-        operation, when, skip = point
-        self.cluster.fail(operation, error, when=when, skip=skip, times=1)
-
-    def assertUndone(self):
-        self.assertEqual(self.before, self.cluster.state())
-
-    def assertComplete(self):
-        """Require the image, and the volume as it was."""
-        self.assertSealed()
-        self.assertTrue(self.glance.owns(base.IMAGE, base.URL))
-        self.assertEqual(self.before['volumes'], self.volumes)
-
-
-def points(prepare=lambda case: None):
-    """List the points of an upload, before and after Glance is asked.
-
-    Each is an operation, a moment of it, and how often that came before.
-    """
-    case = ProtocolTestCase('upload')
-    case.start_over()
-    prepare(case)
-    asked = []
-    add_location = case.glance.add_location
-
-    def note(*args):
-        asked.append(len(case.cluster.reached))
-        add_location(*args)
-
-    case.glance.add_location = note
-    try:
-        case.upload()
-    except exceptions.OffloadError:
-        asked.append(len(case.cluster.reached))
-    reached = case.cluster.reached
-    every = [
-        (*point, reached[:number].count(point))
-        for number, point in enumerate(reached)
-    ]
-    return every[: asked[0]], every[asked[0] :]
-
-
-def refuse(case):
-    case.glance.service_role = False
-
-
-def occupy(case):
-    case.images[base.IMAGE] = fake_ceph.Stored(1)
-
-
-MAKING, CLEANING = points()
-_MAKING, WITHDRAWING = points(refuse)
-COLLIDING, _CLEANING = points(occupy)
-
-# Once the snapshot has been taken, an error counts as if none had been: at the
-# end of the operation, and at the closing of the volume.
-_TAKEN = MAKING.index(('create_snap', 'after', 0))
-SNAPSHOT_TAKEN = MAKING[_TAKEN : _TAKEN + 2]
-
-# What fails before the copy could say that its name is taken, or hides that it
-# said so, removes whatever image has that name: at the opening of the volume,
-# at the copy, and at the closing of the volume.
-TARGET_UNSEEN = COLLIDING[_TAKEN + 2 : _TAKEN + 5]
-
-
 @ddt.ddt
 class UploadTestCase(ProtocolTestCase):
     def test_upload(self):
@@ -339,7 +254,7 @@ class ForeignImageTestCase(ProtocolTestCase):
         del self.images[base.IMAGE]
         self.cluster.on('copy', lambda: occupy(self))
         self.assertRaises(exceptions.ImageExists, self.upload)
-        self.assertUndone()
+        self.assertEqual({base.IMAGE: fake_ceph.Stored(1)}, self.images)
 
     @ddt.data(*COLLIDING)
     def test_it_is_left_alone_whatever_fails(self, point):
