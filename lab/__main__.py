@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         '--native-threads',
         action=argparse.BooleanOptionalAction,
-        help='run Cinder with native threads instead of eventlet',
+        help='run cinder-volume with native threads instead of eventlet',
     )
     up.set_defaults(run=_up)
 

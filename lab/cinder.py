@@ -49,13 +49,10 @@ class Cinder(service.Service):
     def env(self) -> dict[str, str]:
         """Keep temporary files in the lab, and its programs in reach."""
         programs = os.path.dirname(sys.executable)
-        env = {
+        return {
             'TMPDIR': str(self.state.folder('cinder/tmp')),
             'PATH': f'{programs}:{os.environ["PATH"]}',
         }
-        if self.state.get('native'):
-            env['OS_CINDER_DISABLE_EVENTLET_PATCHING'] = '1'
-        return env
 
     def ready(self) -> bool:
         """Tell whether the process has reported since it was started."""
@@ -111,3 +108,8 @@ class CinderVolume(Cinder):
 
     name = 'cinder-volume'
     needs = ('cinder-api', 'ceph-osd', 'ceph-mgr', 'glance', 'brick-keyring')
+
+    def env(self) -> dict[str, str]:
+        """Choose between eventlet, Cinder's default, and native threads."""
+        native = '1' if self.state.get('native') else ''
+        return super().env() | {'OS_CINDER_DISABLE_EVENTLET_PATCHING': native}

@@ -59,7 +59,7 @@ class Lab:
         """Bring up every service that does not run.
 
         :param ceph2: also a second Ceph cluster, as a store of Glance's
-        :param native: run Cinder with native threads; None leaves it
+        :param native: run cinder-volume with native threads; None leaves it
         :raises Failed: when a service does not come up
         """
         self.state.lock()
@@ -69,9 +69,7 @@ class Lab:
             self.services['glance'].down()
         if native is not None and native != self.state.get('native', False):
             self.state.set('native', native)
-            for name, one in self.services.items():
-                if name.startswith('cinder-'):
-                    one.down()
+            self.services['cinder-volume'].down()
         self._say(f'{self.state.name} in {self.state.root}')
         self._up_all()
         self._say(f'up in {time.monotonic() - started:.0f} s')

@@ -46,6 +46,7 @@ class Snapshot:
     size: int
     blocks: dict[int, bytes]
     protected: bool = False
+    parent: 'Snapshot | None' = None
 
 
 @dataclasses.dataclass
@@ -56,6 +57,7 @@ class Stored:
     blocks: dict[int, bytes] = dataclasses.field(default_factory=dict)
     metadata: dict[str, str] = dataclasses.field(default_factory=dict)
     snapshots: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
+    parent: Snapshot | None = None
 
 
 class Cluster:
@@ -208,6 +210,17 @@ class RBD:
         ioctx.images[name] = Stored(size)
 
     @_operation
+    def clone(self, p_ioctx, p_name, p_snapname, c_ioctx, c_name):
+        """Clone as format 2 does: the snapshot need not be protected."""
+        stored = _find(p_ioctx.images, p_name)
+        snapshot = _find(stored.snapshots, p_snapname)
+        if c_name in c_ioctx.images:
+            raise rbd_errors.ImageExists(c_name)
+        c_ioctx.images[c_name] = Stored(
+            snapshot.size, metadata=dict(stored.metadata), parent=snapshot
+        )
+
+    @_operation
     def remove(self, ioctx, name):
         stored = _find(ioctx.images, name)
         if stored.snapshots:
@@ -263,8 +276,20 @@ class Image(_Opened):
             raise rbd_errors.ImageExists(dest_name)
         target = dest_ioctx.images[dest_name] = Stored(self._seen.size)
         self.cluster.reach('copy', 'half')
+        # As librbd 16.2.15 copies a snapshot: what is the parent's is lost.
         target.blocks.update(self._seen.blocks)
         target.metadata.update(self.stored.metadata)
+
+    @_operation
+    def parent_info(self):
+        if self._seen.parent is None:
+            raise rbd_errors.ImageNotFound('no parent')
+        return ('images', 'parent', 'snap')
+
+    @_writing
+    def flatten(self):
+        self.stored.blocks = _with_parents(self.stored)
+        self.stored.parent = None
 
     @_operation
     def list_snaps(self):
@@ -279,6 +304,7 @@ class Image(_Opened):
             id=len(self.stored.snapshots) + 1,
             size=self.stored.size,
             blocks=dict(self.stored.blocks),
+            parent=self.stored.parent,
         )
 
     @_writing
@@ -323,6 +349,11 @@ def content(stored):
     blocks = range(-(-stored.size // BLOCK))
     whole = b''.join(stored.blocks.get(b, bytes(BLOCK)) for b in blocks)
     return whole[: stored.size]
+
+
+def _with_parents(seen):
+    inherited = _with_parents(seen.parent) if seen.parent else {}
+    return inherited | seen.blocks
 
 
 def _find(where, name):

@@ -49,6 +49,13 @@ class TestCase(base.BaseTestCase):
         self.glance = fake_glance.Glance(self.cluster, self.clock)
         self.glance.create(IMAGE)
 
+    def inherit(self):
+        """Have the volume get its first block from a parent."""
+        volume = self.volumes[VOLUME]
+        volume.parent = fake_ceph.Snapshot(
+            id=1, size=SIZE, blocks={0: volume.blocks.pop(0)}
+        )
+
     def pool(self, name):
         """Open a pool for as long as the test runs."""
         ioctx = fake_ceph.Ioctx(self.cluster, name)
@@ -74,5 +81,6 @@ class TestCase(base.BaseTestCase):
         self.assertEqual({}, stored.metadata)
         self.assertEqual(['snap'], list(stored.snapshots))
         self.assertTrue(stored.snapshots['snap'].protected)
+        self.assertIsNone(stored.parent)
         self.assertEqual(BLOCKS, stored.snapshots['snap'].blocks)
         self.assertEqual(SIZE, stored.snapshots['snap'].size)

@@ -42,6 +42,14 @@ class CopyTestCase(PoolTestCase):
         self.assertEqual(base.BLOCKS, self.images[base.IMAGE].blocks)
         self.assertEqual(base.SIZE, self.images[base.IMAGE].size)
 
+    def test_copy_has_the_data_of_the_parent_and_no_parent(self):
+        self.source.drop_snapshot(base.VOLUME, 'then')
+        self.inherit()
+        self.source.snapshot(base.VOLUME, 'then')
+        self.copy()
+        self.assertEqual(base.BLOCKS, self.images[base.IMAGE].blocks)
+        self.assertIsNone(self.images[base.IMAGE].parent)
+
     def test_copy_leaves_an_image_alone_that_is_there_already(self):
         self.images[base.IMAGE] = fake_ceph.Stored(1)
         before = self.cluster.state()

@@ -86,7 +86,12 @@ def occupy(case):
     case.images[base.IMAGE] = fake_ceph.Stored(1)
 
 
+def inherit(case):
+    case.inherit()
+
+
 MAKING, CLEANING = points()
+MAKING_OF_CLONE, _CLEANING = points(inherit)
 _MAKING, WITHDRAWING = points(refuse)
 COLLIDING, _CLEANING = points(occupy)
 
@@ -94,6 +99,11 @@ COLLIDING, _CLEANING = points(occupy)
 @ddt.ddt
 class UploadTestCase(ProtocolTestCase):
     def test_upload(self):
+        self.upload()
+        self.assertComplete()
+
+    def test_upload_of_a_clone(self):
+        self.inherit()
         self.upload()
         self.assertComplete()
 
@@ -167,11 +177,20 @@ class FailureTestCase(ProtocolTestCase):
             },
             set(MAKING),
         )
+        self.assertIn(('clone', 'after', 0), MAKING_OF_CLONE)
+        self.assertIn(('flatten', 'after', 0), MAKING_OF_CLONE)
         self.assertIn(('remove_snap', 'after', 0), CLEANING)
         self.assertIn(('remove', 'after', 0), WITHDRAWING)
 
     @ddt.data(*MAKING)
     def test_while_the_data_is_made(self, point):
+        self.require_undone(point)
+
+    @ddt.data(*MAKING_OF_CLONE)
+    def test_while_the_data_of_a_clone_is_made(self, point):
+        self.require_undone(point, inherit)
+
+    def require_undone(self, point, prepare=lambda case: None):
         for error, raised in (
             (self.cluster.rbd.Timeout('x'), exceptions.CephError),
             (
@@ -182,6 +201,7 @@ class FailureTestCase(ProtocolTestCase):
             (Greenlet(), Greenlet),
         ):
             self.start_over()
+            prepare(self)
             self.break_at(point, error)
             self.assertRaises(raised, self.upload)
             self.assertUndone()
