@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configuration of Sphinx."""
+
+extensions = [
+    'openstackdocstheme',
+    'oslo_config.sphinxext',
+    'reno.sphinxext',
+]
+project = 'cinder-rbd-offload'
+copyright = 'cinder-rbd-offload contributors'  # noqa: A001
+master_doc = 'index'
+html_theme = 'openstackdocs'
+openstackdocs_auto_name = False
+openstackdocs_auto_version = False
