@@ -58,9 +58,9 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        stat = _stat(child.pid)
-        if stat is None:
-            raise RuntimeError(f'{command[0]} ended at once: see {self.log}')
+        # One that has ended already is still there, waited for by nobody.
+        stat = _stat(child.pid, even_ended=True)
+        assert stat is not None
         self._record.write_text(json.dumps(dataclasses.asdict(stat)))
 
     @property
@@ -99,12 +99,10 @@ class Process:
         if self.pid is not None:
             _signal(self.pid, signal.SIGTERM)
         while self.pid is not None and time.monotonic() < deadline:
-            _reap()
             time.sleep(0.05)
         for pid in self.members():
             _signal(pid, signal.SIGKILL)
         while self.members() and time.monotonic() < deadline + 5:
-            _reap()
             time.sleep(0.05)
         self._record.unlink(missing_ok=True)
 
@@ -120,27 +118,20 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def _reap() -> None:
-    """Collect children of this very command that have ended."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG) != (0, 0):
-            pass
-
-
 def _all_processes() -> Iterator[Stat]:
     for entry in pathlib.Path('/proc').iterdir():
         if entry.name.isdigit() and (stat := _stat(int(entry.name))):
             yield stat
 
 
-def _stat(pid: int) -> Stat | None:
-    """Read a process that is there and no zombie (proc(5))."""
+def _stat(pid: int, even_ended: bool = False) -> Stat | None:
+    """Read a process that is there (proc(5)); a zombie has ended."""
     try:
         text = pathlib.Path(f'/proc/{pid}/stat').read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The name, in parentheses, may itself hold spaces and parentheses.
     fields = text[text.rindex(')') + 2 :].split()
-    if fields[0] in 'ZX':
+    if fields[0] in 'ZX' and not even_ended:
         return None
     return Stat(pid, session=int(fields[3]), started=int(fields[19]))

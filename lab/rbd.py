@@ -85,7 +85,7 @@ def _snapshots(ioctx: Any, name: str) -> list[dict[str, Any]]:
         return list(image.list_snaps())
 
 
-def random_blocks(
+def write_random(
     ioctx: Any, image: str, offsets: range, length: int = 4096
 ) -> None:
     """Write random bytes at each of some offsets of an image."""

@@ -16,6 +16,6 @@ check ruff check
 check ruff format --check
 check flake8
 check mypy
-check doc8 -q README.rst doc/source
-check reno lint -q
+check doc8 -q README.rst doc/source releasenotes/notes
+check reno -q lint
 exit $failed

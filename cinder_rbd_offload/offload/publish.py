@@ -10,12 +10,13 @@ so neither a good answer nor an error says how it ended. The image does::
     queued, no import lock    the task failed, or the request never arrived
     not found                 the user deleted the image
 
-While it is idle, which is queued without the lock, a request that is still on
-its way could arrive at any later time. So before the data may be removed it
-is made unusable, by taking away the snapshot that the location names, and the
-image is looked at again: if it is still idle, no task can succeed from here
-on. If a task got in between, the snapshot is put back, the same as before,
-and the wait goes on.
+An idle image, which is queued without the lock, is offered the location again
+a few times: an offer too many is refused, and does no harm. But a request that
+is still on its way could arrive at any later time. So before the data may be
+removed it is made unusable, by taking away the snapshot that the location
+names, and the image is looked at again: if it is still idle, no task can
+succeed from here on. If a task got in between, the snapshot is put back, the
+same as before, and the wait goes on.
 
 While Glance cannot be asked, nothing is concluded. At the deadline the
 outcome is unknown and the data stays.
@@ -37,6 +38,10 @@ LOG = logging.getLogger(__name__)
 # Seconds between two looks at the image. The task takes 0.2 s on an idle
 # Glance.
 INTERVAL = 0.25
+
+# How often a location is offered. Of several at once Glance loses some to
+# deadlocks in its database: as an error 500, or as a task that fails.
+OFFERS = 4
 
 
 class Publication:
@@ -95,6 +100,7 @@ class Publication:
     def _run(self, size: int) -> None:
         deadline = self._now() + self._timeout
         reason = self._offer()
+        offers = 1
         while self._now() < deadline:
             state = self._state(size)
             if state is ImageState.GONE:
@@ -105,6 +111,11 @@ class Publication:
                 raise exceptions.LocationRefused(
                     self._url, reason or self._task_message()
                 )
+            if state is ImageState.IDLE and offers < OFFERS:
+                self._sleep(INTERVAL * offers)
+                reason = self._offer()
+                offers += 1
+                continue
             if state is ImageState.IDLE:
                 self._try(self._withdraw)
                 continue

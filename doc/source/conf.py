@@ -7,7 +7,7 @@ extensions = [
     'reno.sphinxext',
 ]
 project = 'cinder-rbd-offload'
-copyright = 'cinder-rbd-offload contributors'  # noqa: A001
+copyright = 'cinder-rbd-offload contributors'
 master_doc = 'index'
 html_theme = 'openstackdocs'
 openstackdocs_auto_name = False

@@ -10,6 +10,8 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import subprocess
+import sys
 from typing import Any
 import uuid
 
@@ -40,6 +42,15 @@ class FunctionalTestCase(testtools.TestCase):
         self.storage = tenant.block_storage
         self.images = tenant.image
 
+    def run_lab(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the lab's, as a person does."""
+        return subprocess.run(
+            [sys.executable, '-m', 'lab', *words],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+
     def make_volume(
         self, volume_type: str = 'offload', gib: int = 1, **options: Any
     ) -> Any:
@@ -49,6 +60,17 @@ class FunctionalTestCase(testtools.TestCase):
         )
         self.addCleanup(self._delete_volume, volume)
         return self.await_volume(volume)
+
+    def make_filled_volume(self, volume_type: str = 'offload') -> Any:
+        """Make a volume with 1 MiB of random data at its start."""
+        volume = self.make_volume(volume_type)
+        self.fill(volume, range(1), MIB)
+        return volume
+
+    def fill(self, volume: Any, offsets: range, length: int) -> None:
+        """Write random bytes at each of some offsets of a volume."""
+        with self.pool('volumes') as pool:
+            rbd.write_random(pool, f'volume-{volume.id}', offsets, length)
 
     def await_volume(self, volume: Any, status: str = 'available') -> Any:
         """Wait until a volume has a status, and return it."""

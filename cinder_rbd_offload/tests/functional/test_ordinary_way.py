@@ -11,14 +11,6 @@ from lab import rbd
 class OrdinaryWayTest(base.FunctionalTestCase):
     """What does not qualify, or fails, is uploaded all the same."""
 
-    def make_filled_volume(self, kind: str = 'offload') -> base.Any:
-        volume = self.make_volume(kind)
-        with self.pool('volumes') as pool:
-            rbd.random_blocks(
-                pool, f'volume-{volume.id}', range(0, 1 << 20, 4096)
-            )
-        return volume
-
     def test_another_format(self) -> None:
         volume = self.make_filled_volume()
         image = self.upload(volume, disk_format='qcow2')

@@ -14,13 +14,7 @@ class SameClusterTest(base.FunctionalTestCase):
 
     def test_a_thin_volume_gives_a_thin_image(self) -> None:
         volume = self.make_volume()
-        with self.pool('volumes') as pool:
-            rbd.random_blocks(
-                pool,
-                f'volume-{volume.id}',
-                range(0, base.GIB, 64 * base.MIB),
-                length=4 * base.MIB,
-            )
+        self.fill(volume, range(0, base.GIB, 64 * base.MIB), 4 * base.MIB)
         image = self.upload(volume)
         self.assert_made_inside(image, volume)
         with self.pool('images') as pool:
@@ -28,13 +22,7 @@ class SameClusterTest(base.FunctionalTestCase):
 
     def test_a_full_volume(self) -> None:
         volume = self.make_volume()
-        with self.pool('volumes') as pool:
-            rbd.random_blocks(
-                pool,
-                f'volume-{volume.id}',
-                range(0, base.GIB, 16 * base.MIB),
-                length=16 * base.MIB,
-            )
+        self.fill(volume, range(0, base.GIB, 16 * base.MIB), 16 * base.MIB)
         image = self.upload(volume)
         self.assert_made_inside(image, volume)
         self.assertEqual(base.GIB, image.size)
@@ -42,10 +30,7 @@ class SameClusterTest(base.FunctionalTestCase):
     def test_a_volume_cloned_from_an_image(self) -> None:
         """The parent's data counts, and the new image has no parent."""
         first = self.make_volume()
-        with self.pool('volumes') as pool:
-            rbd.random_blocks(
-                pool, f'volume-{first.id}', range(0, 8 << 20, 1 << 20)
-            )
+        self.fill(first, range(0, 8 * base.MIB, base.MIB), 4096)
         base_image = self.upload(first)
 
         volume = self.make_volume(image_id=base_image.id)
@@ -68,14 +53,12 @@ class SameClusterTest(base.FunctionalTestCase):
         volume = self.make_volume()
         attached = self._attach(volume)
         stop = threading.Event()
-        with self.pool('volumes') as pool:
-            # Data enough for the copy to take a while.
-            rbd.random_blocks(
-                pool,
-                f'volume-{volume.id}',
-                range(4 * base.MIB, 512 * base.MIB, 4 * base.MIB),
-                length=4 * base.MIB,
-            )
+        # Data enough for the copy to take a while.
+        self.fill(
+            volume,
+            range(4 * base.MIB, 512 * base.MIB, 4 * base.MIB),
+            4 * base.MIB,
+        )
         writer = threading.Thread(target=self._write, args=(volume, stop))
         writer.start()
         try:
@@ -106,11 +89,8 @@ class SameClusterTest(base.FunctionalTestCase):
 
     def test_glance_computes_the_hash_and_serves_new_volumes(self) -> None:
         """The image is a full member: hash, clone, delete before the clone."""
-        volume = self.make_volume()
+        volume = self.make_filled_volume()
         with self.pool('volumes') as pool:
-            rbd.random_blocks(
-                pool, f'volume-{volume.id}', range(0, 1 << 20, 4096)
-            )
             expected = rbd.sha512(pool, f'volume-{volume.id}')
         image = self.upload(volume)
 
@@ -125,12 +105,7 @@ class SameClusterTest(base.FunctionalTestCase):
             self.assertEqual(expected, rbd.sha512(pool, f'volume-{clone.id}'))
 
     def test_several_uploads_at_once(self) -> None:
-        volumes = [self.make_volume() for _ in range(3)]
-        for volume in volumes:
-            with self.pool('volumes') as pool:
-                rbd.random_blocks(
-                    pool, f'volume-{volume.id}', range(0, 4096, 4096)
-                )
+        volumes = [self.make_filled_volume() for _ in range(3)]
         started = [self.start_upload(volume) for volume in volumes]
         for image_id, volume in zip(started, volumes, strict=True):
             image = self.await_active(image_id)

@@ -27,7 +27,16 @@ HOURS = 36000
 
 
 class PublicationTestCase(base.TestCase):
-    """A sealed copy of the volume, which no location names yet."""
+    """A sealed copy of the volume, which no location names yet.
+
+    It is offered once; :class:`OffersTestCase` offers it again.
+    """
+
+    OFFERS = 1
+
+    def setUp(self):
+        super().setUp()
+        self.patch(publish, 'OFFERS', self.OFFERS)
 
     def start_over(self):
         super().start_over()
@@ -196,6 +205,36 @@ class GlanceTestCase(PublicationTestCase):
         self.clock.after(3, lambda: image.pop('os_glance_import_task'))
         self.assertEnds(exceptions.LocationRefused, 'HTTPConflict')
         self.assertGreaterEqual(self.ended, 3)
+
+
+@ddt.ddt
+class OffersTestCase(PublicationTestCase):
+    """An idle image is offered its location again, for a while."""
+
+    OFFERS = publish.OFFERS
+
+    @ddt.data(LOST, exc.HTTPInternalServerError())
+    def test_a_request_that_fails_at_first(self, error):
+        self.glance.fail('add_image_location', error)
+        self.clock.after(0.6, self.glance.heal)
+        self.assertPublished()
+
+    def test_a_task_that_fails_at_first(self):
+        self.glance.blind = True
+        self.clock.after(0.6, self.glance.heal)
+        self.assertPublished()
+        self.assertGreater(len(self.glance.tasks[base.IMAGE]), 1)
+
+    @ddt.data(0.1, 0.3, 0.6, 0.9)
+    def test_an_offer_that_was_thought_lost_does_no_harm(self, arrives):
+        self.glance.fail('add_image_location', LOST, arrives=arrives)
+        self.assertPublished()
+
+    def test_tasks_that_fail_for_ever(self):
+        self.glance.blind = True
+        self.assertEnds(exceptions.LocationRefused, 'Task failed')
+        self.assertEqual(publish.OFFERS, len(self.glance.tasks[base.IMAGE]))
+        self.assertLess(self.ended, TIMEOUT / 2)
 
 
 @ddt.ddt

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cinder's other concurrency mode: native threads instead of eventlet."""
+
+from cinder_rbd_offload.tests.functional import base
+
+
+class NativeThreadsTest(base.FunctionalTestCase):
+    """The driver does in it what it does under eventlet."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(self.restart, '--no-native-threads')
+        self.restart('--native-threads')
+
+    def restart(self, mode: str) -> None:
+        done = self.run_lab('up', mode)
+        self.assertEqual(0, done.returncode, done.stderr)
+
+    def test_an_offloaded_and_an_ordinary_upload(self) -> None:
+        volume = self.make_filled_volume()
+        self.assert_made_inside(self.upload(volume), volume)
+
+        kind = self.make_type(**{'image_service:store_id': 'files'})
+        volume = self.make_filled_volume(kind)
+        image = self.upload(volume)
+        self.assert_took_the_ordinary_way(image, volume, 'of type file')
+        self.assert_same_bytes(image, volume)
+
+    def test_the_service_really_runs_without_eventlet(self) -> None:
+        pid = self.lab.services['cinder-volume'].process.pid
+        environment = open(f'/proc/{pid}/environ').read()
+        self.assertIn('OS_CINDER_DISABLE_EVENTLET_PATCHING=1', environment)
