@@ -17,5 +17,6 @@ check ruff format --check
 check flake8
 check mypy
 check doc8 -q README.rst doc/source releasenotes/notes
+check sphinx-build -W -q -b html doc/source doc/build/html
 check reno -q lint
 exit $failed

@@ -9,7 +9,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-/usr/bin/python3}
-REQUIREMENTS='requirements.txt test-requirements.txt lab/requirements.txt'
+REQUIREMENTS='requirements.txt test-requirements.txt doc/requirements.txt
+    lab/requirements.txt'
 
 say() { echo "==> $*"; }
 

@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configuration of Sphinx."""
 
-extensions = [
-    'openstackdocstheme',
-    'oslo_config.sphinxext',
-    'reno.sphinxext',
-]
+extensions = ['openstackdocstheme', 'oslo_config.sphinxext']
 project = 'cinder-rbd-offload'
 copyright = 'cinder-rbd-offload contributors'
 master_doc = 'index'
