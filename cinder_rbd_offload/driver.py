@@ -78,8 +78,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         :raises RBDDriverException: when the upload failed, and the ordinary
             way cannot take it over
         """
-        names = {'image': image_meta['id'], 'volume': volume.id}
+        names = {'image': image_meta['id']}
         try:
+            names['volume'] = volume.id
             api = self._glance(context, image_service)
             choice = plan.decide(self._facts(api, volume, image_meta))
             names['reason'] = choice.reason
@@ -105,8 +106,8 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         # Nor may an error that nobody foresaw cost the user the upload.
         except Exception:
             LOG.exception(
-                'Image %(image)s of volume %(volume)s is uploaded in the '
-                'ordinary way after an unexpected error',
+                'Image %(image)s is uploaded in the ordinary way after an '
+                'unexpected error',
                 names,
             )
         super().copy_volume_to_image(
