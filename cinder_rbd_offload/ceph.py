@@ -62,6 +62,12 @@ class Pool:
         with self._doing(f'removing {self.name}/{image}@{snapshot}'):
             self._drop_snapshot(image, snapshot)
 
+    def read(self, image: str, snapshot: str, length: int) -> bytes:
+        """Return the first bytes of a snapshot, at most ``length``."""
+        with self._doing(f'reading {self.name}/{image}@{snapshot}'):
+            with self._open(image, snapshot, read_only=True) as handle:
+                return bytes(handle.read(0, min(length, handle.size())))
+
     def copy(
         self, image: str, snapshot: str, target: 'Pool', name: str
     ) -> None:

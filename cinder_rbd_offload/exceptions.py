@@ -7,6 +7,7 @@
     +-- CephError            a Ceph operation failed
     |   +-- CephNotPermitted the cephx user lacks a capability
     |   +-- ImageExists      the image's name is taken in Glance's pool
+    +-- FormatDoubtful       Glance should judge the data as it uploads it
     +-- NotPublished         Glance has not taken the data, and never will
     |   +-- LocationRefused  Glance did not take the location
     |   +-- ImageGone        the image was deleted while it was being made
@@ -60,6 +61,19 @@ class ImageExists(CephError):
             self,
             f'{pool}/{image} exists already and was left alone: if no '
             'image in Glance uses it, remove it',
+        )
+
+
+class FormatDoubtful(OffloadError):
+    """The data has a format that Glance might refuse; it is to judge.
+
+    :param reason: what was found
+    """
+
+    def __init__(self, volume: str, reason: str) -> None:
+        super().__init__(
+            f'{volume} is not plainly a raw disk: {reason}. Glance inspects '
+            'what it is sent, and decides'
         )
 
 

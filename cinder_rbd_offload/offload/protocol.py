@@ -5,6 +5,7 @@
 
     step          leaves behind                          undone by
     snapshot      <volume>@offload-<image id>            dropping it (always)
+    inspect       nothing
     copy          <image id> in Glance's pool            removing it
     seal          its snapshot ``snap``, protected       removing it
     publish       a location in Glance                   see publish.py
@@ -22,6 +23,7 @@ from oslo_log import log as logging
 
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.offload import inspection
 from cinder_rbd_offload.offload import publish
 
 LOG = logging.getLogger(__name__)
@@ -55,6 +57,9 @@ def upload(
             _clean, 'snapshot', source.drop_snapshot, volume, snapshot
         )
         source.snapshot(volume, snapshot)
+        head = source.read(volume, snapshot, inspection.HEAD)
+        if reason := inspection.doubt(head):
+            raise exceptions.FormatDoubtful(volume, reason)
         size = _materialise(source, volume, snapshot, target, image_id)
         try:
             publication.run(size)

@@ -178,6 +178,6 @@ class FunctionalTestCase(testtools.TestCase):
         self.storage.wait_for_delete(volume, interval=0.5, wait=SECONDS)
 
     def _delete_image(self, image_id: str) -> None:
-        self.images.delete_image(image_id)
+        self.images.delete_image(image_id, ignore_missing=True)
         with self.pool('images') as pool:
             self.assertNotIn(image_id, rbd.contents(pool))

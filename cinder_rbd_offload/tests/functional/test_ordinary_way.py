@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Uploads that Cinder's own driver does, from the start or after a fault."""
 
+import struct
 import subprocess
+
+import rbd as librbd
 
 from cinder_rbd_offload.tests.functional import base
 from lab import ceph
+from lab import cinder
 from lab import rbd
 
 
@@ -47,6 +51,25 @@ class OrdinaryWayTest(base.FunctionalTestCase):
             image, volume, "'profile rbd pool=images'"
         )
         self.assert_same_bytes(image, volume)
+
+    def test_the_header_of_another_format_gets_glances_verdict(self) -> None:
+        """A qcow2 that names a file of the host: refused, on both drivers."""
+        header = struct.pack(
+            '>4sIQIIQIIQQIIQQQQII',
+            *(b'QFI\xfb', 3, 512, 11, 16, base.GIB, 0, 1, 65536, 131072),
+            *(1, 0, 0, 0, 0, 0, 4, 104),
+        )
+        for kind in cinder.BACKENDS:
+            volume = self.make_volume(kind)
+            with self.pool('volumes') as pool:
+                with librbd.Image(pool, f'volume-{volume.id}') as disk:
+                    disk.write(header, 0)
+                    disk.write(b'/etc/passwd', 512)
+            image_id = self.start_upload(volume)
+            self.await_volume(volume)
+            image = self.images.find_image(image_id)
+            self.assertIsNone(image, f'{kind}: {image}')
+            self.assert_nothing_left(volume)
 
     def _set_caps(self, user: str, **changes: str) -> None:
         """Change a user's caps for the length of a test."""

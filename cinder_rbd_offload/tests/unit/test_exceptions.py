@@ -17,6 +17,7 @@ ERRORS = (
     (exceptions.CephError('copying a/b', CAUSE), 'TimeoutError: no answer'),
     (exceptions.CephNotPermitted('copying a/b', 'images'), 'ceph auth caps'),
     (exceptions.ImageExists('images', 'id'), 'remove it'),
+    (exceptions.FormatDoubtful('volume-1', 'it is QED'), 'Glance inspects'),
     (exceptions.LocationRefused(URL, 'HTTP 403'), 'the role service'),
     (exceptions.ImageGone('id'), 'nothing is left'),
     (exceptions.ImageTaken('id'), 'upload the volume again'),

@@ -107,6 +107,12 @@ class UploadTestCase(ProtocolTestCase):
         self.upload()
         self.assertComplete()
 
+    def test_data_of_a_doubtful_format_is_left_to_glance(self):
+        self.volumes[base.VOLUME].blocks[0] = b'QED\0'.ljust(fake_ceph.BLOCK)
+        self.assertRaises(exceptions.FormatDoubtful, self.upload)
+        self.assertUndone()
+        self.assertEqual([], self.glance.tasks[base.IMAGE])
+
     def test_the_log_tells_what_was_done(self):
         self.upload()
         self.assertIn(f'{base.SIZE} bytes', self.logs.output)
@@ -248,7 +254,7 @@ class FailureTestCase(ProtocolTestCase):
     @ddt.data('remove', 'remove_snap', 'open')
     def test_an_error_is_not_hidden_by_another_in_cleaning(self, operation):
         self.cluster.fail('copy', self.timeout(), when='half')
-        skip = 3 if operation == 'open' else 0
+        skip = 4 if operation == 'open' else 0
         self.cluster.fail(
             operation, self.cluster.rbd.ImageBusy('watched'), skip=skip
         )

@@ -5,6 +5,9 @@ Cinder's test module makes its drivers by calling ``driver.RBDDriver``, and
 patches attributes of that class. Here ``driver`` is a stand-in, through which
 a call makes our class while an attribute is the base class's: if the class
 itself were replaced, its ``super(RBDDriver, self)`` would find ours.
+
+This is a suite of its own, since Cinder's tests make the process that imports
+them use eventlet.
 """
 
 from typing import Any
