@@ -67,6 +67,7 @@ class ExceptionsTestCase(base.BaseTestCase):
         given = {
             'CephError': 'copying a/b',
             'CephNotPermitted': 'pool=images',
+            'FormatDoubtful': 'volume-1 is not plainly a raw disk: it is QED',
             'ImageExists': 'images/id',
             'LocationRefused': f'{URL}: HTTP 403',
             'LocationUnknown': f'image id took the location {URL}',

@@ -108,6 +108,7 @@ class UploadTestCase(ProtocolTestCase):
         self.assertComplete()
 
     def test_data_of_a_doubtful_format_is_left_to_glance(self):
+        self.volumes[base.VOLUME].size = 1024
         self.volumes[base.VOLUME].blocks[0] = b'QED\0'.ljust(fake_ceph.BLOCK)
         self.assertRaises(exceptions.FormatDoubtful, self.upload)
         self.assertUndone()
