@@ -8,6 +8,7 @@ librbd leave as those of :mod:`cinder_rbd_offload.exceptions`.
 
 from collections.abc import Iterator
 import contextlib
+import dataclasses
 from typing import Any
 
 from cinder_rbd_offload import exceptions
@@ -17,17 +18,44 @@ from cinder_rbd_offload import exceptions
 GLANCE_SNAPSHOT = 'snap'
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Shape:
+    """What an image is like.
+
+    :param size: bytes, holes included
+    :param used: bytes of the objects that the image has, each counted whole;
+        None where only a walk over all objects could tell
+    :param has_parent: whether the image is a clone that is not flattened
+    """
+
+    size: int
+    used: int | None
+    has_parent: bool
+
+
 class Pool:
     """The RBD images of one pool.
 
     :param rbd: the ``rbd`` module of the Ceph distribution
     :param ioctx: an open I/O context of the pool; the caller closes it
+    :param features: the features of images that are made here, as bits
     """
 
-    def __init__(self, rbd: Any, ioctx: Any) -> None:
+    def __init__(self, rbd: Any, ioctx: Any, features: int) -> None:
         self._rbd = rbd
         self.ioctx = ioctx
+        self.features = features
         self.name: str = ioctx.name
+
+    def shape(self, image: str) -> Shape:
+        """Look at an image, at no cost for the OSDs that grows with it."""
+        with self._doing(f'looking at {self.name}/{image}'):
+            with self._open(image, read_only=True) as handle:
+                return Shape(
+                    size=int(handle.size()),
+                    used=self._used(handle),
+                    has_parent=self._has_parent(handle),
+                )
 
     def size(self, image: str) -> int:
         """Return the size of an image in bytes, holes included."""
@@ -73,10 +101,9 @@ class Pool:
     ) -> None:
         """Copy a snapshot to a new image, holes staying holes.
 
-        A snapshot that has a parent is cloned and flattened instead. librbd
-        16.2.15, copying such a snapshot with an object map, takes objects
-        that only the parent has for holes: the copy lacks their data, and
-        nothing says so.
+        The snapshot must not have a parent. librbd 16.2.15, copying a
+        snapshot that has an object map, takes objects that only the parent
+        has for holes: the copy lacks their data, and nothing says so.
 
         :param target: the pool of the new image
         :param name: the name of the new image
@@ -85,21 +112,40 @@ class Pool:
         doing = (
             f'copying {self.name}/{image}@{snapshot} to {target.name}/{name}'
         )
-        with target._doing(doing):
+        with target._making(doing, name):
             with self._open(image, snapshot, read_only=True) as handle:
-                inherits = self._has_parent(handle)
-                try:
-                    if inherits:
-                        self._rbd.RBD().clone(
-                            self.ioctx, image, snapshot, target.ioctx, name
-                        )
-                    else:
-                        handle.copy(target.ioctx, name)
-                except self._rbd.ImageExists:
-                    raise exceptions.ImageExists(target.name, name) from None
-            if inherits:
-                with target._open(name) as clone:
-                    clone.flatten()
+                handle.copy(target.ioctx, name, features=target.features)
+
+    def clone(
+        self, image: str, snapshot: str, target: 'Pool', name: str
+    ) -> None:
+        """Make a clone of a snapshot, which depends on it until flattened.
+
+        Where the cluster still has clones of format 1, the snapshot is
+        protected first, as they need it.
+
+        :param target: the pool of the clone
+        :param name: the name of the clone
+        :raises ImageExists: when the target pool has an image of that name
+        """
+        doing = (
+            f'cloning {self.name}/{image}@{snapshot} to {target.name}/{name}'
+        )
+        source = (self.ioctx, image, snapshot, target.ioctx, name)
+        with target._making(doing, name):
+            clone = self._rbd.RBD().clone
+            try:
+                clone(*source, features=target.features)
+            except self._rbd.InvalidArgument:
+                with self._open(image) as handle:
+                    handle.protect_snap(snapshot)
+                clone(*source, features=target.features)
+
+    def flatten(self, image: str) -> None:
+        """Give a clone all the data that it still has from its parent."""
+        with self._doing(f'flattening {self.name}/{image}'):
+            with self._open(image) as handle:
+                handle.flatten()
 
     def seal(self, image: str) -> None:
         """Give an image the form that Glance's own RBD store gives it.
@@ -139,6 +185,24 @@ class Pool:
             return False
         return True
 
+    def _used(self, handle: Any) -> int | None:
+        """Add up the objects by the object map, which costs no OSD a read."""
+        if not handle.features() & self._rbd.RBD_FEATURE_FAST_DIFF:
+            return None
+        if handle.flags() & self._rbd.RBD_FLAG_FAST_DIFF_INVALID:
+            return None
+        lengths: list[int] = []
+
+        def count(_offset: int, length: int, exists: bool) -> None:
+            lengths.append(length if exists else 0)
+
+        handle.diff_iterate(
+            *(0, handle.size(), None, count),
+            include_parent=False,
+            whole_object=True,
+        )
+        return sum(lengths)
+
     @contextlib.contextmanager
     def _open(
         self, image: str, snapshot: str | None = None, read_only: bool = False
@@ -160,6 +224,15 @@ class Pool:
             raise exceptions.CephNotPermitted(doing, self.name) from exc
         except self._rbd.Error as exc:
             raise exceptions.CephError(doing, exc) from exc
+
+    @contextlib.contextmanager
+    def _making(self, doing: str, image: str) -> Iterator[None]:
+        """Name the operation that makes an image, and tell a taken name."""
+        with self._doing(doing):
+            try:
+                yield
+            except self._rbd.ImageExists:
+                raise exceptions.ImageExists(self.name, image) from None
 
 
 def _snapshots(handle: Any) -> set[str]:

@@ -31,6 +31,7 @@ from oslo_log import log as logging
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance
+from cinder_rbd_offload.offload import job as job_
 from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload.offload import probe
 from cinder_rbd_offload.offload import protocol
@@ -50,7 +51,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
 
     .. code-block:: none
 
-        0.1.0 - Uploads by rbd.Image.copy and a Glance location
+        0.1.0 - Uploads by copy, or clone and flatten, and a Glance location
     """
 
     VERSION = '0.1.0'
@@ -88,7 +89,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                 LOG.debug(
                     'Image %(image)s of volume %(volume)s: %(reason)s', names
                 )
-                self._offload(api, choice.store, volume, image_meta['id'])
+                self._offload(
+                    api, choice.store, choice.methods, volume, image_meta['id']
+                )
                 return
             LOG.info(
                 'Image %(image)s of volume %(volume)s is uploaded in the '
@@ -113,6 +116,21 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         super().copy_volume_to_image(
             context, volume, image_service, image_meta
         )
+
+    def get_manageable_snapshots(
+        self, *args: Any, **kwargs: Any
+    ) -> list[dict[str, Any]]:
+        """List snapshots that a user may take over; ours are not among them.
+
+        Those that an upload is made from are gone when it ends.
+        """
+        return [
+            entry
+            for entry in super().get_manageable_snapshots(*args, **kwargs)
+            if not entry['reference']['source-name'].startswith(
+                job_.SNAPSHOT_PREFIX
+            )
+        ]
 
     def _glance(
         self,
@@ -143,22 +161,25 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         image_meta: dict[str, Any],
     ) -> plan.Facts:
         specs = volume.volume_type.extra_specs if volume.volume_type else {}
-        return probe.gather(
+        facts = plan.Facts(
             disk_format=image_meta['disk_format'],
             container_format=image_meta['container_format'],
             store_id=specs.get('image_service:store_id'),
-            glance=api,
-            fsid=self._fsid,
+            method=self.configuration.rbd_offload_method,
         )
 
-    def _fsid(self) -> str:
-        with base_rbd.RADOSClient(self) as client:
-            return str(client.cluster.get_fsid())
+        def look() -> tuple[str, ceph.Shape]:
+            with base_rbd.RADOSClient(self) as client:
+                shape = self._pool(client, client.ioctx).shape(volume.name)
+                return str(client.cluster.get_fsid()), shape
+
+        return probe.gather(facts, api, look)
 
     def _offload(
         self,
         api: glance.Glance,
         store: glance.Store,
+        methods: tuple[plan.Method, ...],
         volume: objects.Volume,
         image_id: str,
     ) -> None:
@@ -172,22 +193,22 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                     f'opening pool {store.pool}', exc
                 ) from exc
             stack.callback(ioctx.close)
-            target = self._pool(ioctx)
+            job = job_.Job(
+                source=self._pool(client, client.ioctx),
+                volume=volume.name,
+                target=self._pool(client, ioctx),
+                image_id=image_id,
+            )
             publication = publish.Publication(
                 api,
-                target,
+                job.target,
                 image_id,
                 glance.rbd_location(store, image_id, ceph.GLANCE_SNAPSHOT),
                 self.configuration.rbd_offload_location_timeout,
             )
-            protocol.upload(
-                self._pool(client.ioctx),
-                volume.name,
-                target,
-                publication,
-                image_id,
-            )
+            protocol.upload(job, methods, publication)
 
-    def _pool(self, ioctx: Any) -> ceph.Pool:
+    def _pool(self, client: base_rbd.RADOSClient, ioctx: Any) -> ceph.Pool:
         """Put a pool's blocking calls on native threads, as Cinder does."""
-        return utils.tpool_wrap(ceph.Pool(self.rbd, ioctx))
+        pool = ceph.Pool(self.rbd, ioctx, client.features)
+        return utils.tpool_wrap(pool)

@@ -12,6 +12,31 @@ from oslo_config import cfg
 BACKEND_DEFAULTS = 'backend_defaults'
 
 driver_opts: list[cfg.Opt] = [
+    cfg.StrOpt(
+        'rbd_offload_method',
+        default='auto',
+        choices=[
+            ('auto', 'the one that moves fewest bytes for the volume at hand'),
+            (
+                'copy',
+                'copy the volume object by object; walks the whole volume, '
+                'and writes objects whole',
+            ),
+            (
+                'clone_flatten',
+                'clone the volume into the pool and flatten the clone; takes '
+                'the bytes in use, and never more',
+            ),
+            ('off', "upload everything in the way of Cinder's RBD driver"),
+        ],
+        help="""
+How the data of an image gets into Glance's pool.
+
+Whatever is chosen, a method that fails is followed by the other, and then by
+an ordinary upload. A volume that is a clone is never copied, because librbd
+can lose the data of its parent.
+""",
+    ),
     cfg.IntOpt(
         'rbd_offload_location_timeout',
         default=120,

@@ -4,24 +4,23 @@
 from collections.abc import Callable
 import dataclasses
 
+from cinder_rbd_offload import ceph
 from cinder_rbd_offload import glance as glance_api
 from cinder_rbd_offload.offload import plan
 
 
 def gather(
-    disk_format: str,
-    container_format: str,
-    store_id: str | None,
+    facts: plan.Facts,
     glance: glance_api.Glance,
-    fsid: Callable[[], str],
+    look: Callable[[], tuple[str, ceph.Shape]],
 ) -> plan.Facts:
     """Find out what the way of an upload depends on.
 
-    :param store_id: the store that the volume type names, or None
-    :param fsid: returns the id of the volume's cluster
+    :param facts: those that Cinder gave
+    :param look: returns the id of the volume's cluster, and what the volume
+        is like
     """
-    facts = plan.Facts(disk_format, container_format, store_id)
-    if not plan.raw_and_bare(facts):
+    if not plan.eligible(facts):
         return facts
     try:
         stores = glance.stores()
@@ -29,4 +28,5 @@ def gather(
     # succeed or to say what is wrong.
     except Exception as exc:
         return dataclasses.replace(facts, stores_error=str(exc))
-    return dataclasses.replace(facts, stores=stores, fsid=fsid())
+    fsid, shape = look()
+    return dataclasses.replace(facts, stores=stores, fsid=fsid, shape=shape)

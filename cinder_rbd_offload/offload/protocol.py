@@ -6,7 +6,7 @@
     step          leaves behind                          undone by
     snapshot      <volume>@offload-<image id>            dropping it (always)
     inspect       nothing
-    copy          <image id> in Glance's pool            removing it
+    make          <image id> in Glance's pool            removing it
     seal          its snapshot ``snap``, protected       removing it
     publish       a location in Glance                   see publish.py
 
@@ -21,57 +21,52 @@ import time
 
 from oslo_log import log as logging
 
-from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.offload import inspection
+from cinder_rbd_offload.offload import job as job_
+from cinder_rbd_offload.offload import methods
+from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload.offload import publish
 
 LOG = logging.getLogger(__name__)
 
 
-def snapshot_name(image_id: str) -> str:
-    """Name the snapshot that an image is made from."""
-    return f'offload-{image_id}'
-
-
 def upload(
-    source: ceph.Pool,
-    volume: str,
-    target: ceph.Pool,
+    job: job_.Job,
+    order: tuple[plan.Method, ...],
     publication: publish.Publication,
-    image_id: str,
 ) -> None:
     """Make a Glance image of a volume, all inside the cluster.
 
-    :param source: the volume's pool
-    :param volume: the volume's RBD image
-    :param target: Glance's pool
-    :param image_id: a queued Glance image
+    :param order: the methods to try, the first that works being used
     :raises OffloadError: nothing is left in either pool, except after
         :class:`exceptions.LocationUnknown`
     """
     started = time.monotonic()
-    snapshot = snapshot_name(image_id)
     with contextlib.ExitStack() as cleaning:
         cleaning.callback(
-            _clean, 'snapshot', source.drop_snapshot, volume, snapshot
+            _clean,
+            'snapshot',
+            job.source.drop_snapshot,
+            *(job.volume, job.snapshot),
         )
-        source.snapshot(volume, snapshot)
-        head = source.read(volume, snapshot, inspection.HEAD)
+        job.source.snapshot(job.volume, job.snapshot)
+        head = job.source.read(job.volume, job.snapshot, inspection.HEAD)
         if reason := inspection.doubt(head):
-            raise exceptions.FormatDoubtful(volume, reason)
-        size = _materialise(source, volume, snapshot, target, image_id)
+            raise exceptions.FormatDoubtful(job.volume, reason)
+        method, size = _materialise(job, order)
         try:
             publication.run(size)
         except exceptions.NotPublished:
-            _clean('image', target.remove, image_id)
+            _clean('image', job.target.remove, job.image_id)
             raise
     LOG.info(
-        'Image %(image)s was made of volume %(volume)s inside the cluster: '
-        '%(bytes)d bytes (holes included) in %(seconds).1f s',
+        'Image %(image)s was made of volume %(volume)s inside the cluster by '
+        '%(method)s: %(bytes)d bytes (holes included) in %(seconds).1f s',
         {
-            'image': image_id,
-            'volume': volume,
+            'image': job.image_id,
+            'volume': job.volume,
+            'method': method.value,
             'bytes': size,
             'seconds': time.monotonic() - started,
         },
@@ -79,29 +74,47 @@ def upload(
 
 
 def _materialise(
-    source: ceph.Pool,
-    volume: str,
-    snapshot: str,
-    target: ceph.Pool,
-    image_id: str,
-) -> int:
+    job: job_.Job, order: tuple[plan.Method, ...]
+) -> tuple[plan.Method, int]:
     """Make the image's data, ready for Glance, or leave nothing of it.
 
-    :returns: its size in bytes, holes included
+    :returns: the method that worked, and the size in bytes, holes included
     """
     # Asked before there is anything to undo, so that no undo can take it.
-    if target.exists(image_id):
-        raise exceptions.ImageExists(target.name, image_id)
-    with contextlib.ExitStack() as undo:
-        undo.callback(_clean, 'image', target.remove, image_id)
+    if job.target.exists(job.image_id):
+        raise exceptions.ImageExists(job.target.name, job.image_id)
+    for method, following in zip(order, (*order[1:], None), strict=True):
         try:
-            source.copy(volume, snapshot, target, image_id)
+            return method, _make(job, method)
+        except (exceptions.CephNotPermitted, exceptions.ImageExists):
+            raise
+        except exceptions.CephError as exc:
+            if following is None:
+                raise
+            LOG.warning(
+                'Image %(image)s is made by %(following)s, since %(method)s '
+                'failed: %(error)s',
+                {
+                    'image': job.image_id,
+                    'following': following.value,
+                    'method': method.value,
+                    'error': exc,
+                },
+            )
+    raise ValueError('a plan to offload names a method')
+
+
+def _make(job: job_.Job, method: plan.Method) -> int:
+    with contextlib.ExitStack() as undo:
+        undo.callback(_clean, 'image', job.target.remove, job.image_id)
+        try:
+            methods.MAKE[method](job)
         except exceptions.ImageExists:
-            # Its owner uploaded to it since the look above.
+            # Its owner uploaded to it since it was looked for.
             undo.pop_all()
             raise
-        target.seal(image_id)
-        size = target.size(image_id)
+        job.target.seal(job.image_id)
+        size = job.target.size(job.image_id)
         undo.pop_all()
         return size
 

@@ -58,6 +58,8 @@ class Stored:
     metadata: dict[str, str] = dataclasses.field(default_factory=dict)
     snapshots: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
     parent: Snapshot | None = None
+    features: int = 61
+    flags: int = 0
 
 
 class Cluster:
@@ -66,6 +68,7 @@ class Cluster:
     def __init__(self, fsid='a-fsid', pools=('volumes', 'images')):
         self.fsid = fsid
         self.pools = {pool: {} for pool in pools}
+        self.clone_v2 = True
         self.opened = []
         self.reached = []
         self._hooks = []
@@ -78,6 +81,7 @@ class Cluster:
             RBD_FEATURE_OBJECT_MAP=8,
             RBD_FEATURE_FAST_DIFF=16,
             RBD_FEATURE_JOURNALING=64,
+            RBD_FLAG_FAST_DIFF_INVALID=2,
         )
         self.rados = types.SimpleNamespace(
             **vars(rados_errors), Rados=functools.partial(Rados, self)
@@ -114,10 +118,10 @@ def _operation(method):
     """Make a method an operation, which a hook may join or break."""
 
     @functools.wraps(method)
-    def operation(self, *args):
+    def operation(self, *args, **kwargs):
         self.require_usable()
         self.cluster.reach(method.__name__, 'before')
-        result = method(self, *args)
+        result = method(self, *args, **kwargs)
         self.cluster.reach(method.__name__, 'after')
         return result
 
@@ -128,10 +132,10 @@ def _writing(method):
     """Make a method an operation of an image that is open for writing."""
 
     @functools.wraps(method)
-    def operation(self, *args):
+    def operation(self, *args, **kwargs):
         if self.read_only:
             raise rbd_errors.ReadOnlyImage(method.__name__)
-        return method(self, *args)
+        return method(self, *args, **kwargs)
 
     return _operation(operation)
 
@@ -210,14 +214,20 @@ class RBD:
         ioctx.images[name] = Stored(size)
 
     @_operation
-    def clone(self, p_ioctx, p_name, p_snapname, c_ioctx, c_name):
-        """Clone as format 2 does: the snapshot need not be protected."""
+    def clone(
+        self, p_ioctx, p_name, p_snapname, c_ioctx, c_name, features=None
+    ):
         stored = _find(p_ioctx.images, p_name)
         snapshot = _find(stored.snapshots, p_snapname)
+        if not self.cluster.clone_v2 and not snapshot.protected:
+            raise rbd_errors.InvalidArgument('parent is not protected')
         if c_name in c_ioctx.images:
             raise rbd_errors.ImageExists(c_name)
         c_ioctx.images[c_name] = Stored(
-            snapshot.size, metadata=dict(stored.metadata), parent=snapshot
+            snapshot.size,
+            metadata=dict(stored.metadata),
+            parent=snapshot,
+            features=features or 61,
         )
 
     @_operation
@@ -271,14 +281,40 @@ class Image(_Opened):
         return len(data)
 
     @_operation
-    def copy(self, dest_ioctx, dest_name):
+    def copy(self, dest_ioctx, dest_name, features=None):
         if dest_name in dest_ioctx.images:
             raise rbd_errors.ImageExists(dest_name)
-        target = dest_ioctx.images[dest_name] = Stored(self._seen.size)
+        target = dest_ioctx.images[dest_name] = Stored(
+            self._seen.size, features=features or self.stored.features
+        )
         self.cluster.reach('copy', 'half')
         # As librbd 16.2.15 copies a snapshot: what is the parent's is lost.
         target.blocks.update(self._seen.blocks)
         target.metadata.update(self.stored.metadata)
+
+    @_operation
+    def features(self):
+        return self.stored.features
+
+    @_operation
+    def flags(self):
+        return self.stored.flags
+
+    @_operation
+    def diff_iterate(
+        self,
+        offset,
+        length,
+        from_snapshot,
+        iterate_cb,
+        include_parent=True,
+        whole_object=False,
+    ):
+        """Tell the blocks that are there; without fast-diff it is a walk."""
+        assert (offset, from_snapshot) == (0, None)
+        assert whole_object and not include_parent
+        for number in sorted(self._seen.blocks):
+            iterate_cb(number * BLOCK, BLOCK, True)
 
     @_operation
     def parent_info(self):

@@ -70,6 +70,10 @@ class OrdinaryWayTest(base.FunctionalTestCase):
             image = self.images.find_image(image_id)
             self.assertIsNone(image, f'{kind}: {image}')
             self.assert_nothing_left(volume)
+        # Upstream's upload, when it fails, leaves the volume open, and so not
+        # to be deleted, until the process ends.
+        self.addCleanup(self.run_lab, 'up')
+        self.addCleanup(self.run_lab, 'down', 'cinder-volume')
 
     def _set_caps(self, user: str, **changes: str) -> None:
         """Change a user's caps for the length of a test."""

@@ -19,6 +19,7 @@ class SameClusterTest(base.FunctionalTestCase):
         self.assert_made_inside(image, volume)
         with self.pool('images') as pool:
             self.assertEqual(64 * base.MIB, rbd.used(pool, image.id))
+        self.assertIn('by clone_flatten', self.log_of(image.id))
 
     def test_a_full_volume(self) -> None:
         volume = self.make_volume()
@@ -26,6 +27,27 @@ class SameClusterTest(base.FunctionalTestCase):
         image = self.upload(volume)
         self.assert_made_inside(image, volume)
         self.assertEqual(base.GIB, image.size)
+        self.assertIn('by copy', self.log_of(image.id))
+
+    def test_a_write_of_4_kib_in_each_object(self) -> None:
+        """Only what was written is moved, and only that is used."""
+        volume = self.make_volume()
+        self.fill(volume, range(0, base.GIB, 4 * base.MIB), 4096)
+        image = self.upload(volume)
+        self.assert_made_inside(image, volume)
+        self.assertIn('by clone_flatten', self.log_of(image.id))
+
+    def test_a_volume_of_a_multiattach_type(self) -> None:
+        """It has no object map; the image has what new images have."""
+        kind = self.make_type(multiattach='<is> True')
+        volume = self.make_filled_volume(kind)
+        image = self.upload(volume)
+        self.assert_made_inside(image, volume)
+        with self.pool('images') as pool:
+            with librbd.Image(pool, image.id, read_only=True) as handle:
+                self.assertTrue(
+                    handle.features() & librbd.RBD_FEATURE_OBJECT_MAP
+                )
 
     def test_a_volume_cloned_from_an_image(self) -> None:
         """The parent's data counts, and the new image has no parent."""

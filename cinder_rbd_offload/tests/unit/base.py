@@ -20,6 +20,8 @@ IMAGE = '6ba7b810-9dad-11d1-80b4-00c04fd430c8'
 VOLUME = 'volume-1'
 URL = f'rbd://a-fsid/images/{IMAGE}/snap'
 SIZE = 3 * fake_ceph.BLOCK
+# What rbd_default_features gives new images.
+FEATURES = 61
 # The middle of the volume is a hole.
 BLOCKS = {0: b'a' * fake_ceph.BLOCK, 2: b'b' * fake_ceph.BLOCK}
 
@@ -60,7 +62,7 @@ class TestCase(base.BaseTestCase):
         """Open a pool for as long as the test runs."""
         ioctx = fake_ceph.Ioctx(self.cluster, name)
         self.addCleanup(ioctx.close)
-        return ceph.Pool(self.cluster.rbd, ioctx)
+        return ceph.Pool(self.cluster.rbd, ioctx, FEATURES)
 
     def api(self):
         return glance.Glance(

@@ -3,6 +3,7 @@
 
 import ddt
 
+from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests.unit import base
@@ -15,6 +16,7 @@ class PoolTestCase(base.TestCase):
         self.target = self.pool('images')
 
 
+@ddt.ddt
 class CopyTestCase(PoolTestCase):
     def setUp(self):
         super().setUp()
@@ -42,13 +44,44 @@ class CopyTestCase(PoolTestCase):
         self.assertEqual(base.BLOCKS, self.images[base.IMAGE].blocks)
         self.assertEqual(base.SIZE, self.images[base.IMAGE].size)
 
-    def test_copy_has_the_data_of_the_parent_and_no_parent(self):
+    @ddt.data(True, False)
+    def test_a_flattened_clone_has_the_data_of_the_parent(self, clone_v2):
+        self.cluster.clone_v2 = clone_v2
         self.source.drop_snapshot(base.VOLUME, 'then')
         self.inherit()
         self.source.snapshot(base.VOLUME, 'then')
-        self.copy()
+        self.source.clone(base.VOLUME, 'then', self.target, base.IMAGE)
+        self.assertIsNotNone(self.images[base.IMAGE].parent)
+        self.target.flatten(base.IMAGE)
         self.assertEqual(base.BLOCKS, self.images[base.IMAGE].blocks)
         self.assertIsNone(self.images[base.IMAGE].parent)
+
+    def test_new_images_have_the_features_of_new_images(self):
+        """Not those of the volume, which lacks some if it is multiattach."""
+        self.volumes[base.VOLUME].features = 1
+        self.copy()
+        self.source.clone(base.VOLUME, 'then', self.target, 'clone')
+        for image in self.images.values():
+            self.assertEqual(base.FEATURES, image.features)
+
+    def test_shape(self):
+        used = len(base.BLOCKS) * fake_ceph.BLOCK
+        self.assertEqual(
+            ceph.Shape(base.SIZE, used, has_parent=False),
+            self.source.shape(base.VOLUME),
+        )
+        self.inherit()
+        self.assertEqual(
+            ceph.Shape(base.SIZE, used - fake_ceph.BLOCK, has_parent=True),
+            self.source.shape(base.VOLUME),
+        )
+
+    @ddt.data({'features': 1}, {'flags': 2})
+    def test_shape_walks_over_no_objects(self, lack):
+        """Without a valid object map, what is in use is not asked."""
+        vars(self.volumes[base.VOLUME]).update(lack)
+        self.cluster.fail('diff_iterate', AssertionError())
+        self.assertIsNone(self.source.shape(base.VOLUME).used)
 
     def test_copy_leaves_an_image_alone_that_is_there_already(self):
         self.images[base.IMAGE] = fake_ceph.Stored(1)
@@ -124,6 +157,9 @@ class ErrorsTestCase(PoolTestCase):
         ('seal', 'protect_snap', 'volumes', ()),
         ('remove', 'remove', 'volumes', ()),
         ('copy', 'copy', 'images', ('then', 'TARGET', base.IMAGE)),
+        ('clone', 'clone', 'images', ('then', 'TARGET', base.IMAGE)),
+        ('flatten', 'flatten', 'volumes', ()),
+        ('shape', 'diff_iterate', 'volumes', ()),
     )
 
     def setUp(self):

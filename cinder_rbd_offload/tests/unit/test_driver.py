@@ -45,6 +45,7 @@ def configured(**values):
         rbd_concurrent_flatten_operations=3,
         rbd_keyring_conf=None,
         rbd_offload_location_timeout=10,
+        rbd_offload_method='copy',
         rbd_pool='volumes',
         rbd_secret_uuid=None,
         rbd_user='cinder',
@@ -136,6 +137,11 @@ class ChoiceTestCase(DriverTestCase):
         self.upload()
         self.assertOffloaded()
 
+    def test_the_option_turns_it_off(self):
+        self.driver.configuration.rbd_offload_method = 'off'
+        self.upload()
+        self.assertOrdinary('INFO', 'rbd_offload_method is off')
+
     def test_the_store_of_the_volume_type(self):
         self.glance.stores[1]['default'] = 'false'
         self.volume.volume_type = objects.VolumeType(
@@ -195,13 +201,36 @@ class ChoiceTestCase(DriverTestCase):
         self.assertOrdinary('INFO', 'the role service')
 
 
+class ManageableSnapshotsTestCase(DriverTestCase):
+    def test_the_snapshots_of_uploads_are_hidden(self):
+        volume = self.pool('volumes')
+        name = self.volume.name
+        volume.snapshot(name, 'of-a-user')
+        volume.snapshot(name, f'offload-{base.IMAGE}')
+        listed = self.driver.get_manageable_snapshots(
+            [], None, 10, 0, ['size'], ['asc']
+        )
+        self.assertEqual(
+            ['of-a-user'],
+            [entry['reference']['source-name'] for entry in listed],
+        )
+        # The look is at the driver alone.
+        self.volumes[name].snapshots.clear()
+
+
 @ddt.ddt
 class FailureTestCase(DriverTestCase):
-    @ddt.data('size', 'create_snap', 'copy', 'metadata_list', 'protect_snap')
+    @ddt.data('size', 'create_snap', 'metadata_list', 'protect_snap')
     def test_ceph_fails(self, operation):
         self.cluster.fail(operation, self.timeout())
         self.upload()
         self.assertOrdinary('WARNING', 'Timeout: no answer')
+
+    def test_every_method_fails(self):
+        self.cluster.fail('copy', self.timeout())
+        self.cluster.fail('flatten', self.timeout())
+        self.upload()
+        self.assertOrdinary('WARNING', 'flattening images/')
 
     def test_a_capability_is_missing(self):
         self.cluster.fail('copy', self.cluster.rbd.PermissionError('no'))

@@ -29,7 +29,9 @@ class OptsTestCase(base.BaseTestCase):
     def test_names_and_help(self):
         for option in opts.driver_opts:
             self.assertTrue(option.name.startswith('rbd_offload_'))
-            self.assertIn('Possible values:', option.help)
+            # oslo.config itself lists choices, each with its meaning.
+            if not getattr(option.type, 'choices', None):
+                self.assertIn('Possible values:', option.help)
 
     def test_the_sample_generator_finds_every_option(self):
         (entry,) = metadata.entry_points(

@@ -1,42 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
 """No more is asked than a plan needs, and no answer is no failure."""
 
+import dataclasses
 from unittest import mock
 
 import ddt
 from glanceclient import exc
 
+from cinder_rbd_offload import ceph
 from cinder_rbd_offload import glance
 from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload.offload import probe
 from cinder_rbd_offload.tests.unit import base
 
 
+SHAPE = ceph.Shape(size=1, used=1, has_parent=False)
+ASKED = plan.Facts('raw', 'bare', 'fast')
+
+
 @ddt.ddt
 class ProbeTestCase(base.TestCase):
-    def gather(self, disk_format='raw', fsid=lambda: 'a-fsid'):
-        return probe.gather(disk_format, 'bare', 'fast', self.api(), fsid)
+    def gather(self, look=lambda: ('a-fsid', SHAPE)):
+        return probe.gather(ASKED, self.api(), look)
 
     def test_all_facts(self):
         self.assertEqual(
-            plan.Facts(
-                disk_format='raw',
-                container_format='bare',
-                store_id='fast',
+            dataclasses.replace(
+                ASKED,
                 stores=(
                     glance.Store('web', 'http'),
                     glance.Store('ceph', 'rbd', True, 'images', 'a-fsid'),
                 ),
                 fsid='a-fsid',
+                shape=SHAPE,
             ),
             self.gather(),
         )
 
-    def test_nothing_is_asked_for_another_format(self):
+    @ddt.data(
+        plan.Facts('qcow2', 'bare'), plan.Facts('raw', 'bare', method='off')
+    )
+    def test_nothing_is_asked_where_the_answer_is_known(self, facts):
         api = mock.create_autospec(glance.Glance, instance=True)
         api.stores.side_effect = AssertionError
-        facts = probe.gather('qcow2', 'bare', None, api, self.unasked)
-        self.assertEqual(plan.Facts('qcow2', 'bare'), facts)
+        self.assertEqual(facts, probe.gather(facts, api, self.unasked))
 
     @ddt.data(
         (exc.HTTPForbidden('no role'), 'no role'),
@@ -47,15 +54,15 @@ class ProbeTestCase(base.TestCase):
     @ddt.unpack
     def test_why_glance_did_not_say(self, error, reason):
         self.glance.fail('get_stores_info_detail', error)
-        facts = self.gather(fsid=self.unasked)
+        facts = self.gather(self.unasked)
         self.assertIsNone(facts.stores)
         self.assertIn(reason, facts.stores_error)
 
     def test_an_error_of_the_cluster_is_not_hidden(self):
-        def fsid():
+        def look():
             raise self.cluster.rados.TimedOut('no answer')
 
-        self.assertRaises(self.cluster.rados.TimedOut, self.gather, fsid=fsid)
+        self.assertRaises(self.cluster.rados.TimedOut, self.gather, look)
 
     def unasked(self):
-        self.fail('nobody needs the id of the cluster')
+        self.fail('nobody needs to look at the cluster')

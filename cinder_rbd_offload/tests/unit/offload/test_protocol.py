@@ -10,10 +10,15 @@ import ddt
 from glanceclient import exc
 
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.offload import job as job_
+from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload.offload import protocol
 from cinder_rbd_offload.offload import publish
 from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests.unit import base
+
+
+COPY, CLONE = plan.Method.COPY, plan.Method.CLONE_FLATTEN
 
 
 class Greenlet(BaseException):
@@ -21,11 +26,16 @@ class Greenlet(BaseException):
 
 
 class ProtocolTestCase(base.TestCase):
+    # The methods to try.
+    order = (COPY,)
+
     def upload(self):
-        source, target = self.pool('volumes'), self.pool('images')
+        job = job_.Job(
+            self.pool('volumes'), base.VOLUME, self.pool('images'), base.IMAGE
+        )
         publication = publish.Publication(
             self.api(),
-            target,
+            job.target,
             base.IMAGE,
             base.URL,
             10,
@@ -33,7 +43,7 @@ class ProtocolTestCase(base.TestCase):
             sleep=self.clock.sleep,
         )
         self.before = self.cluster.state()
-        protocol.upload(source, base.VOLUME, target, publication, base.IMAGE)
+        protocol.upload(job, self.order, publication)
 
     def break_at(self, point, error):
         """Have an error raised at a point of :func:`points`."""
@@ -86,12 +96,19 @@ def occupy(case):
     case.images[base.IMAGE] = fake_ceph.Stored(1)
 
 
-def inherit(case):
+def clone(case):
+    case.order = (CLONE,)
     case.inherit()
 
 
+def clone_v1(case):
+    clone(case)
+    case.cluster.clone_v2 = False
+
+
 MAKING, CLEANING = points()
-MAKING_OF_CLONE, _CLEANING = points(inherit)
+MAKING_OF_CLONE, _CLEANING = points(clone)
+MAKING_OF_CLONE_V1, _CLEANING = points(clone_v1)
 _MAKING, WITHDRAWING = points(refuse)
 COLLIDING, _CLEANING = points(occupy)
 
@@ -102,10 +119,32 @@ class UploadTestCase(ProtocolTestCase):
         self.upload()
         self.assertComplete()
 
-    def test_upload_of_a_clone(self):
+    @ddt.data(True, False)
+    def test_upload_of_a_clone(self, clone_v2):
+        self.order = (CLONE,)
+        self.cluster.clone_v2 = clone_v2
         self.inherit()
         self.upload()
         self.assertComplete()
+
+    @ddt.data((COPY, CLONE, 'copy'), (CLONE, COPY, 'flatten'))
+    @ddt.unpack
+    def test_each_method_is_the_fallback_of_the_other(
+        self, first, second, operation
+    ):
+        self.order = (first, second)
+        self.cluster.fail(operation, self.timeout(), when='after')
+        self.upload()
+        self.assertComplete()
+        log = self.logs.output
+        self.assertIn(f'by {second.value}, since {first.value} failed', log)
+        self.assertIn(f'inside the cluster by {second.value}', log)
+
+    def test_no_fallback_gets_around_a_missing_capability(self):
+        self.order = (COPY, CLONE)
+        self.cluster.fail('copy', self.cluster.rbd.PermissionError('no'))
+        self.assertRaises(exceptions.CephNotPermitted, self.upload)
+        self.assertUndone()
 
     def test_data_of_a_doubtful_format_is_left_to_glance(self):
         self.volumes[base.VOLUME].size = 1024
@@ -186,6 +225,7 @@ class FailureTestCase(ProtocolTestCase):
         )
         self.assertIn(('clone', 'after', 0), MAKING_OF_CLONE)
         self.assertIn(('flatten', 'after', 0), MAKING_OF_CLONE)
+        self.assertIn(('clone', 'after', 0), MAKING_OF_CLONE_V1)
         self.assertIn(('remove_snap', 'after', 0), CLEANING)
         self.assertIn(('remove', 'after', 0), WITHDRAWING)
 
@@ -195,7 +235,11 @@ class FailureTestCase(ProtocolTestCase):
 
     @ddt.data(*MAKING_OF_CLONE)
     def test_while_the_data_of_a_clone_is_made(self, point):
-        self.require_undone(point, inherit)
+        self.require_undone(point, clone)
+
+    @ddt.data(*MAKING_OF_CLONE_V1)
+    def test_while_the_data_of_a_clone_of_format_1_is_made(self, point):
+        self.require_undone(point, clone_v1)
 
     def require_undone(self, point, prepare=lambda case: None):
         for error, raised in (
