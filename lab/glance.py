@@ -6,6 +6,7 @@ import sys
 from lab import client
 from lab import mariadb
 from lab import service
+from lab import state as lab_state
 from lab import wsgi
 
 
@@ -13,7 +14,12 @@ class Glance(service.Service):
     """The image service."""
 
     name = 'glance'
-    needs = ('keystone', 'ceph-osd')
+    needs: tuple[str, ...] = ('keystone', 'ceph-osd')
+
+    def __init__(self, state: lab_state.State) -> None:
+        super().__init__(state)
+        if state.get('ceph2'):
+            self.needs = (*self.needs, 'ceph2-osd')
 
     def configure(self) -> None:
         """Write glance-api.conf."""

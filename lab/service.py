@@ -33,7 +33,7 @@ class Service:
     """
 
     name: ClassVar[str]
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: tuple[str, ...] = ()
 
     def __init__(self, state: lab_state.State) -> None:
         self.state = state
@@ -133,7 +133,6 @@ class Service:
         try:
             done = subprocess.run(
                 list(map(str, command)),
-                env=None,
                 input=given,
                 capture_output=True,
                 text=True,
