@@ -8,7 +8,6 @@ librbd leave as those of :mod:`cinder_rbd_offload.exceptions`.
 
 from collections.abc import Iterator
 import contextlib
-import dataclasses
 from typing import Any
 
 from cinder_rbd_offload import exceptions
@@ -16,21 +15,6 @@ from cinder_rbd_offload import exceptions
 # Glance's RBD store opens an image at the snapshot that the location names,
 # and calls it this (glance_store, _drivers/rbd.py, DEFAULT_SNAPNAME).
 GLANCE_SNAPSHOT = 'snap'
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Shape:
-    """What an image is like.
-
-    :param size: bytes, holes included
-    :param used: bytes of the objects that the image has, each counted whole;
-        None where only a walk over all objects could tell
-    :param has_parent: whether the image is a clone that is not flattened
-    """
-
-    size: int
-    used: int | None
-    has_parent: bool
 
 
 class Pool:
@@ -47,15 +31,15 @@ class Pool:
         self.features = features
         self.name: str = ioctx.name
 
-    def shape(self, image: str) -> Shape:
-        """Look at an image, at no cost for the OSDs that grows with it."""
+    def is_clone(self, image: str) -> bool:
+        """Tell whether an image has a parent that it gets data from."""
         with self._doing(f'looking at {self.name}/{image}'):
             with self._open(image, read_only=True) as handle:
-                return Shape(
-                    size=int(handle.size()),
-                    used=self._used(handle),
-                    has_parent=self._has_parent(handle),
-                )
+                try:
+                    handle.parent_info()
+                except self._rbd.ImageNotFound:
+                    return False
+                return True
 
     def size(self, image: str) -> int:
         """Return the size of an image in bytes, holes included."""
@@ -177,31 +161,6 @@ class Pool:
                 if handle.is_protected_snap(snapshot):
                     handle.unprotect_snap(snapshot)
                 handle.remove_snap(snapshot)
-
-    def _has_parent(self, handle: Any) -> bool:
-        try:
-            handle.parent_info()
-        except self._rbd.ImageNotFound:
-            return False
-        return True
-
-    def _used(self, handle: Any) -> int | None:
-        """Add up the objects by the object map, which costs no OSD a read."""
-        if not handle.features() & self._rbd.RBD_FEATURE_FAST_DIFF:
-            return None
-        if handle.flags() & self._rbd.RBD_FLAG_FAST_DIFF_INVALID:
-            return None
-        lengths: list[int] = []
-
-        def count(_offset: int, length: int, exists: bool) -> None:
-            lengths.append(length if exists else 0)
-
-        handle.diff_iterate(
-            *(0, handle.size(), None, count),
-            include_parent=False,
-            whole_object=True,
-        )
-        return sum(lengths)
 
     @contextlib.contextmanager
     def _open(

@@ -168,10 +168,13 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             method=self.configuration.rbd_offload_method,
         )
 
-        def look() -> tuple[str, ceph.Shape]:
+        def look() -> tuple[str, bool]:
             with base_rbd.RADOSClient(self) as client:
-                shape = self._pool(client, client.ioctx).shape(volume.name)
-                return str(client.cluster.get_fsid()), shape
+                pool = self._pool(client, client.ioctx)
+                return (
+                    str(client.cluster.get_fsid()),
+                    pool.is_clone(volume.name),
+                )
 
         return probe.gather(facts, api, look)
 

@@ -16,7 +16,7 @@ driver_opts: list[cfg.Opt] = [
         'rbd_offload_method',
         default='auto',
         choices=[
-            ('auto', 'the one that moves fewest bytes for the volume at hand'),
+            ('auto', 'the one that moves fewest bytes: clone_flatten'),
             (
                 'copy',
                 'copy the volume object by object; walks the whole volume, '

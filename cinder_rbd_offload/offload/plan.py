@@ -4,12 +4,7 @@
 import dataclasses
 import enum
 
-from cinder_rbd_offload import ceph
 from cinder_rbd_offload import glance
-
-# From this share of a volume in use on, copying moves no more bytes than
-# flattening (both measured, in bytes sent and received), and is the plainer.
-DENSE = 0.9
 
 
 class Method(enum.Enum):
@@ -29,7 +24,7 @@ class Facts:
     :param stores: Glance's stores; None where Glance did not say
     :param stores_error: why Glance did not say
     :param fsid: the id of the volume's Ceph cluster
-    :param shape: what the volume is like
+    :param is_clone: whether the volume gets data from a parent
     :param method: the option ``rbd_offload_method``
     """
 
@@ -39,7 +34,7 @@ class Facts:
     stores: tuple[glance.Store, ...] | None = None
     stores_error: str = ''
     fsid: str = ''
-    shape: ceph.Shape | None = None
+    is_clone: bool = False
     method: str = 'auto'
 
 
@@ -116,24 +111,18 @@ def decide(facts: Facts) -> Plan:
 
 
 def _methods(facts: Facts) -> tuple[tuple[Method, ...], str]:
-    """Order the methods for a volume; say why the first is first."""
-    shape = facts.shape
-    copying = (Method.COPY, Method.CLONE_FLATTEN)
-    cloning = (Method.CLONE_FLATTEN, Method.COPY)
-    if shape is None:
-        return cloning, 'nothing is known of the volume'
-    if shape.has_parent:
-        return cloning[:1], 'the volume is a clone'
-    if facts.method != 'auto':
-        forced = Method(facts.method)
-        return (
-            copying if forced is Method.COPY else cloning,
-            'rbd_offload_method says so',
-        )
-    if shape.used is None:
-        return cloning, 'how much of the volume is in use is not known'
-    share = shape.used / shape.size if shape.size else 0
+    """Order the methods for a volume; say why the first is first.
+
+    To clone and flatten moves the bytes in use; to copy moves whole objects
+    for the least of writes, and on a full volume as much (both measured). No
+    look at the object map tells the two cases apart.
+    """
+    if facts.is_clone:
+        return (Method.CLONE_FLATTEN,), 'the volume is a clone'
+    if facts.method == Method.COPY.value:
+        order = (Method.COPY, Method.CLONE_FLATTEN)
+        return order, 'rbd_offload_method says so'
     return (
-        copying if share >= DENSE else cloning,
-        f'{share:.0%} of the volume is in use',
+        (Method.CLONE_FLATTEN, Method.COPY),
+        'that moves the bytes in use, and no more',
     )

@@ -4,7 +4,6 @@
 from collections.abc import Callable
 import dataclasses
 
-from cinder_rbd_offload import ceph
 from cinder_rbd_offload import glance as glance_api
 from cinder_rbd_offload.offload import plan
 
@@ -12,13 +11,13 @@ from cinder_rbd_offload.offload import plan
 def gather(
     facts: plan.Facts,
     glance: glance_api.Glance,
-    look: Callable[[], tuple[str, ceph.Shape]],
+    look: Callable[[], tuple[str, bool]],
 ) -> plan.Facts:
     """Find out what the way of an upload depends on.
 
     :param facts: those that Cinder gave
-    :param look: returns the id of the volume's cluster, and what the volume
-        is like
+    :param look: returns the id of the volume's cluster, and whether the volume
+        is a clone
     """
     if not plan.eligible(facts):
         return facts
@@ -28,5 +27,7 @@ def gather(
     # succeed or to say what is wrong.
     except Exception as exc:
         return dataclasses.replace(facts, stores_error=str(exc))
-    fsid, shape = look()
-    return dataclasses.replace(facts, stores=stores, fsid=fsid, shape=shape)
+    fsid, is_clone = look()
+    return dataclasses.replace(
+        facts, stores=stores, fsid=fsid, is_clone=is_clone
+    )

@@ -59,7 +59,6 @@ class Stored:
     snapshots: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
     parent: Snapshot | None = None
     features: int = 61
-    flags: int = 0
 
 
 class Cluster:
@@ -81,7 +80,6 @@ class Cluster:
             RBD_FEATURE_OBJECT_MAP=8,
             RBD_FEATURE_FAST_DIFF=16,
             RBD_FEATURE_JOURNALING=64,
-            RBD_FLAG_FAST_DIFF_INVALID=2,
         )
         self.rados = types.SimpleNamespace(
             **vars(rados_errors), Rados=functools.partial(Rados, self)
@@ -291,30 +289,6 @@ class Image(_Opened):
         # As librbd 16.2.15 copies a snapshot: what is the parent's is lost.
         target.blocks.update(self._seen.blocks)
         target.metadata.update(self.stored.metadata)
-
-    @_operation
-    def features(self):
-        return self.stored.features
-
-    @_operation
-    def flags(self):
-        return self.stored.flags
-
-    @_operation
-    def diff_iterate(
-        self,
-        offset,
-        length,
-        from_snapshot,
-        iterate_cb,
-        include_parent=True,
-        whole_object=False,
-    ):
-        """Tell the blocks that are there; without fast-diff it is a walk."""
-        assert (offset, from_snapshot) == (0, None)
-        assert whole_object and not include_parent
-        for number in sorted(self._seen.blocks):
-            iterate_cb(number * BLOCK, BLOCK, True)
 
     @_operation
     def parent_info(self):

@@ -3,7 +3,6 @@
 
 import ddt
 
-from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests.unit import base
@@ -64,24 +63,10 @@ class CopyTestCase(PoolTestCase):
         for image in self.images.values():
             self.assertEqual(base.FEATURES, image.features)
 
-    def test_shape(self):
-        used = len(base.BLOCKS) * fake_ceph.BLOCK
-        self.assertEqual(
-            ceph.Shape(base.SIZE, used, has_parent=False),
-            self.source.shape(base.VOLUME),
-        )
+    def test_is_clone(self):
+        self.assertFalse(self.source.is_clone(base.VOLUME))
         self.inherit()
-        self.assertEqual(
-            ceph.Shape(base.SIZE, used - fake_ceph.BLOCK, has_parent=True),
-            self.source.shape(base.VOLUME),
-        )
-
-    @ddt.data({'features': 1}, {'flags': 2})
-    def test_shape_walks_over_no_objects(self, lack):
-        """Without a valid object map, what is in use is not asked."""
-        vars(self.volumes[base.VOLUME]).update(lack)
-        self.cluster.fail('diff_iterate', AssertionError())
-        self.assertIsNone(self.source.shape(base.VOLUME).used)
+        self.assertTrue(self.source.is_clone(base.VOLUME))
 
     def test_copy_leaves_an_image_alone_that_is_there_already(self):
         self.images[base.IMAGE] = fake_ceph.Stored(1)
@@ -159,7 +144,7 @@ class ErrorsTestCase(PoolTestCase):
         ('copy', 'copy', 'images', ('then', 'TARGET', base.IMAGE)),
         ('clone', 'clone', 'images', ('then', 'TARGET', base.IMAGE)),
         ('flatten', 'flatten', 'volumes', ()),
-        ('shape', 'diff_iterate', 'volumes', ()),
+        ('is_clone', 'parent_info', 'volumes', ()),
     )
 
     def setUp(self):

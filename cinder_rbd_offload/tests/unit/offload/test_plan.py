@@ -6,7 +6,6 @@ import dataclasses
 import ddt
 from oslotest import base
 
-from cinder_rbd_offload import ceph
 from cinder_rbd_offload import glance
 from cinder_rbd_offload.offload import plan
 
@@ -17,13 +16,8 @@ OLD = glance.Store('old', 'rbd', False, 'images', None)
 NO_POOL = glance.Store('nop', 'rbd', False, None, 'a-fsid')
 WEB = glance.Store('web', 'http')
 STORES = (WEB, OLD, NO_POOL, FAR, OURS, SECOND)
-THIN = ceph.Shape(size=100, used=89, has_parent=False)
-GOOD = plan.Facts('raw', 'bare', None, STORES, '', 'a-fsid', THIN)
+GOOD = plan.Facts('raw', 'bare', None, STORES, '', 'a-fsid')
 COPY, CLONE = plan.Method.COPY, plan.Method.CLONE_FLATTEN
-
-
-def shape(**changes):
-    return dataclasses.replace(THIN, **changes)
 
 
 def facts(**changes):
@@ -57,20 +51,16 @@ class PlanTestCase(base.BaseTestCase):
         self.assertIn(reason, choice.reason)
 
     @ddt.data(
-        ('auto', shape(), (CLONE, COPY), '89% of the volume is in use'),
-        ('auto', shape(used=90), (COPY, CLONE), '90% of the volume'),
-        ('auto', shape(used=0), (CLONE, COPY), '0% of the volume'),
-        ('auto', shape(used=None), (CLONE, COPY), 'in use is not known'),
-        ('auto', shape(size=0, used=0), (CLONE, COPY), '0% of the volume'),
-        ('copy', shape(), (COPY, CLONE), 'rbd_offload_method says so'),
-        ('clone_flatten', shape(used=100), (CLONE, COPY), 'method says so'),
+        ('auto', False, (CLONE, COPY), 'moves the bytes in use'),
+        ('clone_flatten', False, (CLONE, COPY), 'moves the bytes in use'),
+        ('copy', False, (COPY, CLONE), 'rbd_offload_method says so'),
         # A clone is never copied, whoever asks for it.
-        ('auto', shape(used=100, has_parent=True), (CLONE,), 'is a clone'),
-        ('copy', shape(has_parent=True), (CLONE,), 'is a clone'),
+        ('auto', True, (CLONE,), 'is a clone'),
+        ('copy', True, (CLONE,), 'is a clone'),
     )
     @ddt.unpack
-    def test_methods(self, method, volume, order, reason):
-        choice = plan.decide(facts(method=method, shape=volume))
+    def test_methods(self, method, is_clone, order, reason):
+        choice = plan.decide(facts(method=method, is_clone=is_clone))
         self.assertEqual(order, choice.methods)
         self.assertIn(f'{order[0].value}, since', choice.reason)
         self.assertIn(reason, choice.reason)

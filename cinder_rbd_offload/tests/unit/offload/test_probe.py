@@ -7,20 +7,18 @@ from unittest import mock
 import ddt
 from glanceclient import exc
 
-from cinder_rbd_offload import ceph
 from cinder_rbd_offload import glance
 from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload.offload import probe
 from cinder_rbd_offload.tests.unit import base
 
 
-SHAPE = ceph.Shape(size=1, used=1, has_parent=False)
 ASKED = plan.Facts('raw', 'bare', 'fast')
 
 
 @ddt.ddt
 class ProbeTestCase(base.TestCase):
-    def gather(self, look=lambda: ('a-fsid', SHAPE)):
+    def gather(self, look=lambda: ('a-fsid', True)):
         return probe.gather(ASKED, self.api(), look)
 
     def test_all_facts(self):
@@ -32,7 +30,7 @@ class ProbeTestCase(base.TestCase):
                     glance.Store('ceph', 'rbd', True, 'images', 'a-fsid'),
                 ),
                 fsid='a-fsid',
-                shape=SHAPE,
+                is_clone=True,
             ),
             self.gather(),
         )
