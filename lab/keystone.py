@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keystone, with the projects, users and endpoints of the lab."""
 
+import getpass
+import grp
+import os
 from typing import Any
 
 from lab import client
@@ -42,7 +45,10 @@ class Keystone(service.Service):
 
     def prepare(self) -> None:
         """Make the database, the keys, and the administrator."""
-        me = ('--keystone-user', 'root', '--keystone-group', 'root')
+        me = (
+            *('--keystone-user', getpass.getuser()),
+            *('--keystone-group', grp.getgrgid(os.getgid()).gr_name),
+        )
         self._manage('db_sync')
         self._manage('fernet_setup', *me)
         self._manage('credential_setup', *me)
