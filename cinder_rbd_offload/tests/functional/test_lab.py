@@ -59,6 +59,17 @@ class LabTest(base.FunctionalTestCase):
         self.assertTrue(addresses)
         self.assertLessEqual(addresses, {'127.0.0.1', '[::1]'})
 
+    def test_nothing_but_a_link_is_written_to_etc(self) -> None:
+        """All that changed there since the lab was first brought up."""
+        since = self.state.folder('epmd') / 'prepared'
+        changed = subprocess.run(
+            ['find', '/etc', '-newer', since, '!', '-type', 'd'],
+            capture_output=True,
+            text=True,
+        ).stdout.split()
+        link = self.lab.services['brick-keyring'].link
+        self.assertEqual([str(link)], changed)
+
     def test_env_is_what_a_client_needs(self) -> None:
         done = subprocess.run(
             ['sh', '-c', 'eval "$1"; openstack token issue -f value -c id']
