@@ -5,9 +5,9 @@ In cinder.conf, in the section of an RBD back end::
 
     volume_driver = cinder_rbd_offload.driver.RBDOffloadDriver
 
-Everything but :meth:`RBDOffloadDriver.copy_volume_to_image` is Cinder's own
-RBD driver, and an upload that does not qualify, or whose offload fails before
-Glance has taken the data, is too.
+All but the upload of images is left to Cinder's own RBD driver, and so is an
+upload that does not qualify, or whose offload fails before Glance has taken
+the data.
 """
 
 import contextlib
@@ -86,8 +86,10 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             choice = plan.decide(self._facts(api, volume, image_meta))
             names['reason'] = choice.reason
             if choice.store is not None:
-                LOG.debug(
-                    'Image %(image)s of volume %(volume)s: %(reason)s', names
+                LOG.info(
+                    'Image %(image)s of volume %(volume)s stays in the '
+                    'cluster: %(reason)s',
+                    names,
                 )
                 self._offload(
                     api, choice.store, choice.methods, volume, image_meta['id']
