@@ -149,7 +149,7 @@ class Pool:
                     handle.protect_snap(GLANCE_SNAPSHOT)
 
     def remove(self, image: str) -> None:
-        """Remove an image that :meth:`copy` made; fine if it is not there."""
+        """Remove an image that was made here; fine if it is not there."""
         with self._doing(f'removing {self.name}/{image}'):
             self._drop_snapshot(image, GLANCE_SNAPSHOT)
             with contextlib.suppress(self._rbd.ImageNotFound):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a client of the lab needs."""
 
+import hashlib
 import pathlib
 from typing import Any
 
@@ -53,6 +54,19 @@ def environment(state: lab_state.State, user: str) -> dict[str, str]:
         'OS_REGION_NAME': REGION,
         'CEPH_CONF': str(state.root / 'ceph' / 'ceph.conf'),
     }
+
+
+def image_sha512(images: Any, image: Any) -> str:
+    """Return the SHA-512 of an image's data, as Glance gives it.
+
+    :param images: the image proxy of a connection
+    :param image: the image, or its id
+    """
+    digest = hashlib.sha512()
+    with images.download_image(image, stream=True) as answer:
+        for chunk in answer.iter_content(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def python_path() -> dict[str, str]:

@@ -3,7 +3,6 @@
 
 from collections.abc import Callable
 import dataclasses
-import hashlib
 import os
 import pathlib
 import shutil
@@ -123,10 +122,7 @@ def _upload(
         seconds = time.monotonic() - started
 
     say(f'{driver}: downloading the image')
-    digest = hashlib.sha512()
-    with images.download_image(image_id, stream=True) as answer:
-        for chunk in answer.iter_content(rbd.CHUNK):
-            digest.update(chunk)
+    found = client.image_sha512(images, image_id)
     with rbd.pool(state, 'images') as pool:
         occupied = rbd.used(pool, image_id)
     return Result(
@@ -134,7 +130,7 @@ def _upload(
         seconds,
         occupied,
         counted.total,
-        same=digest.hexdigest() == expected,
+        same=found == expected,
     )
 
 

@@ -57,4 +57,5 @@ class Glance(service.Service):
 
     def ready(self) -> bool:
         """Tell whether a tenant can list images."""
-        return list(client.connect(self.state, 'tenant').image.images()) >= []
+        list(client.connect(self.state, 'tenant').image.images())
+        return True

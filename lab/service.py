@@ -141,11 +141,12 @@ class Service:
                 check=True,
             )
         except subprocess.CalledProcessError as exc:
+            last_line = exc.stderr.strip().rpartition('\n')[2]
             with self.log.open('a') as log:
                 log.write(f'{exc.stdout}{exc.stderr}')
             raise Failed(
-                f'{self.name}: {command[0]} failed: '
-                f'{exc.stderr.strip().splitlines()[-1:]} (see {self.log})'
+                f'{self.name}: {command[0]} failed: {last_line} '
+                f'(see {self.log})'
             ) from None
         except subprocess.TimeoutExpired:
             raise Failed(

@@ -17,6 +17,7 @@ between, where Glance cannot say which of the two holds, keeps the copy.
 
 from collections.abc import Callable
 import contextlib
+import itertools
 import time
 
 from oslo_log import log as logging
@@ -38,7 +39,7 @@ def upload(
 ) -> None:
     """Make a Glance image of a volume, all inside the cluster.
 
-    :param order: the methods to try, the first that works being used
+    :param order: the methods to try, one or more; the first that works is used
     :raises OffloadError: nothing is left in either pool, except after
         :class:`exceptions.LocationUnknown`
     """
@@ -83,14 +84,12 @@ def _materialise(
     # Asked before there is anything to undo, so that no undo can take it.
     if job.target.exists(job.image_id):
         raise exceptions.ImageExists(job.target.name, job.image_id)
-    for method, following in zip(order, (*order[1:], None), strict=True):
+    for method, following in itertools.pairwise(order):
         try:
             return method, _make(job, method)
         except (exceptions.CephNotPermitted, exceptions.ImageExists):
             raise
         except exceptions.CephError as exc:
-            if following is None:
-                raise
             LOG.warning(
                 'Image %(image)s is made by %(following)s, since %(method)s '
                 'failed: %(error)s',
@@ -101,7 +100,7 @@ def _materialise(
                     'error': exc,
                 },
             )
-    raise ValueError('a plan to offload names a method')
+    return order[-1], _make(job, order[-1])
 
 
 def _make(job: job_.Job, method: plan.Method) -> int:
