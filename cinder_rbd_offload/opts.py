@@ -27,6 +27,12 @@ driver_opts: list[cfg.Opt] = [
                 'clone the volume into the pool and flatten the clone; takes '
                 'the bytes in use, and never more',
             ),
+            (
+                'instant',
+                'clone the volume, publish the clone, and have the manager '
+                "daemon flatten it afterwards; Glance's cephx user must be "
+                "able to read the volume's pool",
+            ),
             ('off', "upload everything in the way of Cinder's RBD driver"),
         ],
         help="""

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cinder, with two back ends on one pool: upstream's driver and ours."""
+"""Cinder, with several back ends on one pool: upstream's driver and ours.
+
+Of ours there is one as it comes, ``offload``, and one for each method.
+"""
 
 import os
 import sys
@@ -11,7 +14,26 @@ from lab import mariadb
 from lab import rabbitmq
 from lab import service
 
-BACKENDS = ('upstream', 'offload')
+METHODS = ('copy', 'clone_flatten', 'instant')
+BACKENDS = ('upstream', 'offload', *METHODS)
+
+
+def _section(backend: str) -> str:
+    """Write a back end's section of cinder.conf."""
+    upstream = backend == 'upstream'
+    driver = (
+        'cinder.volume.drivers.rbd.RBDDriver'
+        if upstream
+        else 'cinder_rbd_offload.driver.RBDOffloadDriver'
+    )
+    lines = [
+        f'[{backend}]',
+        f'volume_backend_name = {backend}',
+        f'volume_driver = {driver}',
+    ]
+    if backend in METHODS:
+        lines.append(f'rbd_offload_method = {backend}')
+    return '\n'.join(lines) + '\n'
 
 
 class Cinder(service.Service):
@@ -33,6 +55,8 @@ class Cinder(service.Service):
             base / 'cinder.conf',
             'cinder.conf',
             base=base,
+            backends=', '.join(BACKENDS),
+            sections='\n'.join(map(_section, BACKENDS)),
             database=mariadb.url(self.state, 'cinder'),
             name=self.state.name,
             port=self.state.port('cinder'),

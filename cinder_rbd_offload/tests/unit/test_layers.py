@@ -61,13 +61,15 @@ def offences(source, module):
         if top == PACKAGE:
             if not _may_import(module, inner):
                 yield name
-        elif module not in OWNERS.get(top, {module}):
+        elif module.split('.')[0] not in OWNERS.get(
+            top, {module.split('.')[0]}
+        ):
             yield name
 
 
 def _may_import(module, inner):
     room, target = module.split('.')[0], inner.split('.')[0]
-    if room == target and room not in FLOORS:
+    if room == target and (ROOT / room).is_dir():
         return True
     return FLOORS.get(target, ROOM) < FLOORS.get(room, ROOM)
 
