@@ -10,32 +10,37 @@ upload that does not qualify, or whose offload fails before Glance has taken
 the data.
 """
 
+from collections.abc import Iterator
 import contextlib
-import copy
-import functools
+import threading
 from typing import Any
+import uuid
 
 # Before the rest: cinder.image.glance cannot be the first module of Cinder's.
 from cinder.volume.drivers import rbd as base_rbd
 
 from cinder import context as cinder_context
+from cinder import exception as cinder_exception
 from cinder.image import glance as cinder_glance
 from cinder import interface
 from cinder import objects
-from cinder import service_auth
 from cinder import utils
 from cinder.volume import configuration
 from oslo_config import cfg
 from oslo_log import log as logging
+from oslo_service import loopingcall
 
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance
+from cinder_rbd_offload import identity
+from cinder_rbd_offload.offload import attempt
 from cinder_rbd_offload.offload import job as job_
+from cinder_rbd_offload.offload import journal as journal_
 from cinder_rbd_offload.offload import plan
-from cinder_rbd_offload.offload import probe
-from cinder_rbd_offload.offload import protocol
-from cinder_rbd_offload.offload import publish
+from cinder_rbd_offload.offload import recover
+from cinder_rbd_offload.offload import tracking
+from cinder_rbd_offload.offload import watch
 from cinder_rbd_offload import opts
 
 LOG = logging.getLogger(__name__)
@@ -52,18 +57,41 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
     .. code-block:: none
 
         0.1.0 - Uploads by copy, or clone and flatten, and a Glance location
+        0.2.0 - Instant uploads, a journal, and recovery from it
     """
 
-    VERSION = '0.1.0'
+    VERSION = '0.2.0'
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.configuration.append_config_values(opts.driver_opts)
+        # One run of this process, as the journal calls it.
+        self._run = str(uuid.uuid4())
+        # The images that this process works on.
+        self._uploads: set[str] = set()
+        self._settings: attempt.Settings | None = None
 
     @classmethod
     def get_driver_options(cls) -> list[cfg.Opt]:
         """Return the options of the RBD driver, and ours."""
         return super().get_driver_options() + opts.driver_opts
+
+    def check_for_setup_error(self) -> None:
+        """Check what the RBD driver needs, and look for unfinished uploads."""
+        super().check_for_setup_error()
+        config = self.configuration
+        self._settings = attempt.Settings(
+            threading.Semaphore(config.rbd_offload_max_uploads),
+            config.rbd_offload_location_timeout,
+            config.rbd_offload_image_size_cap,
+            config.rbd_offload_data_pools,
+        )
+        recovery = recover.Recovery(
+            *(identity.act_for, identity.release),
+            config.rbd_offload_location_timeout,
+        )
+        looping = loopingcall.FixedIntervalLoopingCall(self._recover, recovery)
+        looping.start(config.rbd_offload_recovery_interval)
 
     def copy_volume_to_image(
         self,
@@ -76,48 +104,33 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
 
         :param image_meta: has the keys ``id``, ``disk_format`` and
             ``container_format`` of a queued image
+        :raises ImageLimitExceeded: when the image would exceed a limit
         :raises RBDDriverException: when the upload failed, and the ordinary
             way cannot take it over
         """
-        names = {'image': image_meta['id']}
-        try:
-            names['volume'] = volume.id
-            api = self._glance(context, image_service)
-            choice = plan.decide(self._facts(api, volume, image_meta))
-            names['reason'] = choice.reason
-            if choice.store is not None:
-                LOG.info(
-                    'Image %(image)s of volume %(volume)s stays in the '
-                    'cluster: %(reason)s',
-                    names,
-                )
-                self._offload(
-                    api, choice.store, choice.methods, volume, image_meta['id']
-                )
-                return
-            LOG.info(
-                'Image %(image)s of volume %(volume)s is uploaded in the '
-                'ordinary way: %(reason)s',
-                names,
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_translated())
+            if self.configuration.rbd_offload_method != 'off':
+                try:
+                    tracked = stack.enter_context(
+                        self._tracked(context, volume, image_meta['id'])
+                    )
+                # Without a journal there is still the ordinary upload, which
+                # succeeds, or says what is wrong.
+                except Exception as exc:
+                    LOG.warning(
+                        'Image %(image)s is uploaded in the ordinary way: it '
+                        'could not be entered in the journal: %(error)s',
+                        {'image': image_meta['id'], 'error': exc},
+                    )
+                else:
+                    api = identity.as_owner(context, image_service)
+                    if self._offload(*tracked, api, volume, image_meta):
+                        return
+                    stack.enter_context(_ordinary(*tracked))
+            super().copy_volume_to_image(
+                context, volume, image_service, image_meta
             )
-        except exceptions.OffloadError as exc:
-            if not exc.retriable:
-                raise base_rbd.RBDDriverException(reason=exc) from exc
-            LOG.warning(
-                'Image %(image)s of volume %(volume)s is uploaded in the '
-                'ordinary way after the offload failed: %(reason)s',
-                names | {'reason': exc},
-            )
-        # Nor may an error that nobody foresaw cost the user the upload.
-        except Exception:
-            LOG.exception(
-                'Image %(image)s is uploaded in the ordinary way after an '
-                'unexpected error',
-                names,
-            )
-        super().copy_volume_to_image(
-            context, volume, image_service, image_meta
-        )
 
     def get_manageable_snapshots(
         self, *args: Any, **kwargs: Any
@@ -129,39 +142,62 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         return [
             entry
             for entry in super().get_manageable_snapshots(*args, **kwargs)
-            if not entry['reference']['source-name'].startswith(
-                job_.SNAPSHOT_PREFIX
-            )
+            if not entry['reference']['source-name'].startswith(job_.PREFIX)
         ]
 
-    def _glance(
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[ceph.Connection]:
+        """Connect to Ceph, with its blocking calls on native threads."""
+        with base_rbd.RADOSClient(self) as client:
+            yield ceph.Connection(
+                *(self.rados, self.rbd, client.cluster, client.ioctx),
+                *(client.features, utils.tpool_wrap),
+            )
+
+    def _journal(self, connection: ceph.Connection) -> journal_.Journal:
+        return journal_.Journal(connection.table, self.host, self._run)
+
+    def _recover(self, recovery: recover.Recovery) -> None:
+        """Look for unfinished uploads; what fails is due again next time."""
+        try:
+            with self._connection() as connection:
+                journal = self._journal(connection)
+                recovery.run(connection, journal, self._uploads)
+        except Exception as exc:
+            LOG.warning('Unfinished uploads were not looked for: %s', exc)
+
+    @contextlib.contextmanager
+    def _tracked(
         self,
         context: cinder_context.RequestContext,
-        image_service: cinder_glance.GlanceImageService,
-    ) -> glance.Glance:
-        client = cinder_glance.GlanceClientWrapper()
-        # Glance names its stores to the role service, which Cinder's own user
-        # has in [service_user], or in [glance] where that is set.
-        own = copy.copy(context)
-        own.user_auth_plugin = (
-            service_auth.get_service_auth_plugin() or context.user_auth_plugin
-        )
-        return glance.Glance(
-            as_owner=functools.partial(client.call, context),
-            as_service=functools.partial(
-                client.call, own, privileged_user=True
-            ),
-            add_location=functools.partial(
-                image_service.add_location, context
-            ),
-        )
+        volume: objects.Volume,
+        image_id: str,
+    ) -> Iterator[tuple[ceph.Connection, journal_.Record]]:
+        """Have an upload in the journal, from here to its end."""
+        trust = identity.delegate(context)
+        with contextlib.ExitStack() as stack:
+            unwritten = stack.enter_context(contextlib.ExitStack())
+            unwritten.callback(identity.release, trust)
+            connection = stack.enter_context(self._connection())
+            # Before it is written, or recovery might take it for left over.
+            self._uploads.add(image_id)
+            stack.callback(self._uploads.discard, image_id)
+            record = self._journal(connection).begin(
+                image_id, volume.name, trust
+            )
+            unwritten.pop_all()
+            with tracking.tracked(record, identity.release):
+                yield connection, record
 
-    def _facts(
+    def _offload(
         self,
+        connection: ceph.Connection,
+        record: journal_.Record,
         api: glance.Glance,
         volume: objects.Volume,
         image_meta: dict[str, Any],
-    ) -> plan.Facts:
+    ) -> bool:
+        """Make the image inside the cluster; tell whether it was."""
         specs = volume.volume_type.extra_specs if volume.volume_type else {}
         facts = plan.Facts(
             disk_format=image_meta['disk_format'],
@@ -169,51 +205,30 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             store_id=specs.get('image_service:store_id'),
             method=self.configuration.rbd_offload_method,
         )
+        assert self._settings is not None
+        return attempt.Attempt(
+            *(facts, self._settings, connection),
+            *(self._journal(connection), record, api),
+        ).run()
 
-        def look() -> tuple[str, bool]:
-            with base_rbd.RADOSClient(self) as client:
-                pool = self._pool(client, client.ioctx)
-                return (
-                    str(client.cluster.get_fsid()),
-                    pool.is_clone(volume.name),
-                )
 
-        return probe.gather(facts, api, look)
+@contextlib.contextmanager
+def _ordinary(
+    connection: ceph.Connection, record: journal_.Record
+) -> Iterator[None]:
+    """Show in the journal that Cinder's own driver uploads."""
+    record.update(stage=journal_.Stage.ORDINARY)
+    job = job_.Job(connection.source, connection.source, record)
+    with watch.Watch(job):
+        yield
 
-    def _offload(
-        self,
-        api: glance.Glance,
-        store: glance.Store,
-        methods: tuple[plan.Method, ...],
-        volume: objects.Volume,
-        image_id: str,
-    ) -> None:
-        """Make the image inside the cluster, in the pool of a store."""
-        with contextlib.ExitStack() as stack:
-            client = stack.enter_context(base_rbd.RADOSClient(self))
-            try:
-                ioctx = client.cluster.open_ioctx(store.pool)
-            except self.rados.Error as exc:
-                raise exceptions.CephError(
-                    f'opening pool {store.pool}', exc
-                ) from exc
-            stack.callback(ioctx.close)
-            job = job_.Job(
-                source=self._pool(client, client.ioctx),
-                volume=volume.name,
-                target=self._pool(client, ioctx),
-                image_id=image_id,
-            )
-            publication = publish.Publication(
-                api,
-                job.target,
-                image_id,
-                glance.rbd_location(store, image_id, ceph.GLANCE_SNAPSHOT),
-                self.configuration.rbd_offload_location_timeout,
-            )
-            protocol.upload(job, methods, publication)
 
-    def _pool(self, client: base_rbd.RADOSClient, ioctx: Any) -> ceph.Pool:
-        """Put a pool's blocking calls on native threads, as Cinder does."""
-        pool = ceph.Pool(self.rbd, ioctx, client.features)
-        return utils.tpool_wrap(pool)
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Raise our errors as those that Cinder knows."""
+    try:
+        yield
+    except exceptions.NoRoom as exc:
+        raise cinder_exception.ImageLimitExceeded(str(exc)) from exc
+    except exceptions.OffloadError as exc:
+        raise base_rbd.RBDDriverException(reason=exc) from exc

@@ -8,11 +8,15 @@
     |   +-- CephNotPermitted the cephx user lacks a capability
     |   +-- ImageExists      the image's name is taken in Glance's pool
     +-- FormatDoubtful       Glance should judge the data as it uploads it
+    +-- NoRoom               the image would exceed a limit
     +-- NotPublished         Glance has not taken the data, and never will
     |   +-- LocationRefused  Glance did not take the location
     |   +-- ImageGone        the image was deleted while it was being made
     |   +-- ImageTaken       the image became active with other data
     +-- LocationUnknown      Glance may or may not have taken the location
+    +-- TakenOver            another host has taken the upload over
+    +-- NotDelegated         nobody may ask Glance on the owner's behalf
+    +-- NotUndone            what a failed upload has left could not be removed
 
 Every message names the cause and the remedy. ``retriable`` answers the one
 question that the caller has: may the same image be uploaded in the ordinary
@@ -77,6 +81,17 @@ class FormatDoubtful(OffloadError):
         )
 
 
+class NoRoom(OffloadError):
+    """The image would exceed a limit, and in the ordinary way as well."""
+
+    retriable = False
+
+    def __init__(self, image_id: str, size: int, limit: str) -> None:
+        super().__init__(
+            f'image {image_id} would have {size} bytes, and {limit}'
+        )
+
+
 class NotPublished(OffloadError):
     """Glance has not taken the data, and never will: it may be removed."""
 
@@ -133,4 +148,46 @@ class LocationUnknown(OffloadError):
             f'{image_id} took the location {url}. The data is kept. Once '
             'Glance answers again: if the image is not active, delete the '
             'image and the RBD image that the location names'
+        )
+
+
+class TakenOver(OffloadError):
+    """Another host has taken this one for dead, and finishes its work."""
+
+    retriable = False
+
+    def __init__(self, image_id: str) -> None:
+        super().__init__(
+            f'the upload of image {image_id} was taken over by another host '
+            'that shares the pool, since this one gave no sign of life; the '
+            'image shows how it ends'
+        )
+
+
+class NotDelegated(OffloadError):
+    """Whether an image took its data can only its owner see."""
+
+    retriable = False
+
+    def __init__(self, image_id: str, url: str) -> None:
+        super().__init__(
+            f'whether image {image_id} is active with the data at {url} can '
+            'only its owner see. Give the user of [glance] or [service_user] '
+            'in cinder.conf the role admin, or ask the owner: if it is not '
+            'active, have the image deleted, and the data is removed'
+        )
+
+
+class NotUndone(OffloadError):
+    """The upload failed, and so did the removal of what it had made.
+
+    The journal has it; the recovery of any host of the back end goes on.
+    """
+
+    retriable = False
+
+    def __init__(self, image_id: str, cause: Exception) -> None:
+        super().__init__(
+            f'the upload of image {image_id} failed: {cause}. What it has '
+            'left is removed once Ceph can be reached'
         )

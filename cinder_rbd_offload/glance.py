@@ -7,6 +7,7 @@ in, so that this module knows nothing of Cinder.
 """
 
 from collections.abc import Mapping
+import contextlib
 import dataclasses
 import enum
 from typing import Any, Protocol
@@ -22,10 +23,13 @@ IMPORT_LOCK = 'os_glance_import_task'
 class Call(Protocol):
     """A request to Glance.
 
-    :param method: a method of glanceclient's v2 image controller
+    :param method: a method of one of glanceclient's v2 controllers
+    :param controller: the controller, where it is not that of images
     """
 
-    def __call__(self, method: str, *args: Any) -> Any: ...
+    def __call__(
+        self, method: str, *args: Any, controller: str = 'images'
+    ) -> Any: ...
 
 
 class AddLocation(Protocol):
@@ -50,12 +54,18 @@ class ImageState(enum.Enum):
     GONE = 'deleted'
 
 
+# The states of an image that has its data.
+TAKEN = (ImageState.ACTIVE, ImageState.OTHER)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Store:
     """One store of Glance, as ``GET /v2/info/stores/detail`` tells it.
 
     :param pool: the RBD pool, where the store is of type rbd
     :param fsid: the id of that pool's cluster; Glance tells it since 2025.1
+    :param chunk_size: the bytes of an object of the images that Glance makes
+        there; 0 where it does not tell
     """
 
     id: str
@@ -63,6 +73,7 @@ class Store:
     default: bool = False
     pool: str | None = None
     fsid: str | None = None
+    chunk_size: int = 0
 
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any]) -> 'Store':
@@ -74,6 +85,7 @@ class Store:
             default=str(answer.get('default')).lower() == 'true',
             pool=properties.get('pool'),
             fsid=properties.get('fsid'),
+            chunk_size=int(properties.get('chunk_size') or 0),
         )
 
 
@@ -125,6 +137,26 @@ class Glance:
         if status == 'queued' and not image.get(IMPORT_LOCK):
             return ImageState.IDLE
         return ImageState.BUSY
+
+    def delete(self, image_id: str) -> None:
+        """Delete an image; fine if it is not there."""
+        with contextlib.suppress(glance_exc.HTTPNotFound):
+            self._as_owner('delete', image_id)
+
+    def size_left(self) -> int | None:
+        """Return the bytes that the owner's quota still has for images.
+
+        :returns: None where there is no such quota
+        """
+        try:
+            usage = self._as_owner('get_usage', controller='info')
+        except glance_exc.HTTPNotFound:
+            return None
+        total = usage.get('image_size_total')
+        if total is None or total['limit'] < 0:
+            return None
+        # Both are in MiB (glance/quota/keystone.py).
+        return max(total['limit'] - total['usage'], 0) << 20
 
     def task_message(self, image_id: str) -> str:
         """Return what Glance's last task on an image said of its failure."""

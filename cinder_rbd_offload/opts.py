@@ -16,7 +16,11 @@ driver_opts: list[cfg.Opt] = [
         'rbd_offload_method',
         default='auto',
         choices=[
-            ('auto', 'the one that moves fewest bytes: clone_flatten'),
+            (
+                'auto',
+                'instant where Glance was seen to read such images of the '
+                'store, otherwise clone_flatten, which moves fewest bytes',
+            ),
             (
                 'copy',
                 'copy the volume object by object; walks the whole volume, '
@@ -38,9 +42,78 @@ driver_opts: list[cfg.Opt] = [
         help="""
 How the data of an image gets into Glance's pool.
 
-Whatever is chosen, a method that fails is followed by the other, and then by
+Whatever is chosen, a method that fails is followed by the others, and then by
 an ordinary upload. A volume that is a clone is never copied, because librbd
-can lose the data of its parent.
+can lose the data of its parent. A cluster whose clones are of format 1 has
+volumes copied, unless clone_flatten is chosen.
+
+Where instant is chosen and Glance turns out not to be able to read such an
+image, the image is flattened before Glance gets it, and the uploads of the
+next 24 hours use clone_flatten.
+""",
+    ),
+    cfg.IntOpt(
+        'rbd_offload_max_uploads',
+        default=3,
+        min=1,
+        help="""
+Uploads that one back end makes inside the cluster at the same time.
+
+More wait until one of them has ended. Each takes a native thread and, unless
+it is instant, as much bandwidth between this host and Ceph as it gets; the
+options of Ceph's clients, such as rbd_concurrent_management_ops, limit it
+further.
+
+Possible values:
+
+* A number of uploads, 1 or more.
+""",
+    ),
+    cfg.DictOpt(
+        'rbd_offload_data_pools',
+        default={},
+        help="""
+The pools of the data of images, by Glance store.
+
+An erasure-coded pool cannot hold RBD images alone: their metadata is in the
+store's pool, and their data in this one. Glance does not tell it. It need not
+be given where it is the option rbd_default_data_pool of the store's pool, or
+in the ceph.conf of this back end.
+
+Possible values:
+
+* Pairs of a Glance store and a pool, for example: fast:ec-data,slow:ec-hdd
+""",
+    ),
+    cfg.IntOpt(
+        'rbd_offload_image_size_cap',
+        default=1099511627776,
+        min=1,
+        help="""
+The size in bytes of the largest image that Glance takes.
+
+Give it the value of image_size_cap in glance-api.conf, which Glance does not
+tell. The defaults of both are the same. A larger volume is refused before any
+of its data is moved.
+
+Possible values:
+
+* A number of bytes, 1 or more.
+""",
+    ),
+    cfg.IntOpt(
+        'rbd_offload_recovery_interval',
+        default=60,
+        min=1,
+        help="""
+Seconds between two looks for uploads that a crash has left unfinished.
+
+There is also one when the service starts. Entries of another host are taken
+over once that host has given no sign of life for 30 seconds.
+
+Possible values:
+
+* A number of seconds, 1 or more.
 """,
     ),
     cfg.IntOpt(

@@ -8,8 +8,11 @@ librbd leave as those of :mod:`cinder_rbd_offload.exceptions`.
 
 from collections.abc import Iterator
 import contextlib
+import dataclasses
+import errno
 from typing import Any
 
+from cinder_rbd_offload.ceph import errors
 from cinder_rbd_offload import exceptions
 
 # Glance's RBD store opens an image at the snapshot that the location names,
@@ -17,18 +20,71 @@ from cinder_rbd_offload import exceptions
 GLANCE_SNAPSHOT = 'snap'
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Shape:
+    """The form of images that are made in a pool.
+
+    :param features: as bits
+    :param object_size: in bytes, a power of two; 0 for that of the source
+    :param data_pool: the pool of their data objects, where it is not the
+        images' own, as for erasure coding; '' leaves it to ceph.conf and the
+        pool's own configuration
+    """
+
+    features: int
+    object_size: int = 0
+    data_pool: str = ''
+
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of librbd's copy and clone."""
+        options: dict[str, Any] = {'features': self.features}
+        if self.object_size:
+            # A stripe of another unit than the object would make the image
+            # one with the feature STRIPINGV2, which Glance's are not.
+            options |= {
+                'order': self.object_size.bit_length() - 1,
+                'stripe_unit': self.object_size,
+                'stripe_count': 1,
+            }
+        if self.data_pool:
+            options['data_pool'] = self.data_pool
+        return options
+
+
+class Progress:
+    """How far an operation has come, and whether it is to go on.
+
+    librbd's own threads write and read it, so it has no lock, and nothing
+    that greenthreads would have replaced.
+
+    :ivar done: objects that are finished
+    :ivar total: objects in all; 0 until it is known
+    :ivar stopped: set it, and the operation fails soon
+    """
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.total = 0
+        self.stopped = False
+
+    def report(self, done: int, total: int) -> int:
+        """Take a report of librbd's; answer whether it is to go on."""
+        self.done, self.total = done, total
+        return -errno.ECANCELED if self.stopped else 0
+
+
 class Pool:
     """The RBD images of one pool.
 
     :param rbd: the ``rbd`` module of the Ceph distribution
     :param ioctx: an open I/O context of the pool; the caller closes it
-    :param features: the features of images that are made here, as bits
+    :param shape: the form of images that are made here
     """
 
-    def __init__(self, rbd: Any, ioctx: Any, features: int) -> None:
+    def __init__(self, rbd: Any, ioctx: Any, shape: Shape) -> None:
         self._rbd = rbd
         self.ioctx = ioctx
-        self.features = features
+        self.shape = shape
         self.name: str = ioctx.name
 
     def is_clone(self, image: str) -> bool:
@@ -47,14 +103,42 @@ class Pool:
             with self._open(image, read_only=True) as handle:
                 return int(handle.size())
 
-    def exists(self, image: str) -> bool:
-        """Tell whether the pool has an image of this name."""
+    def id(self, image: str) -> str:
+        """Return what identifies an image whatever its name; '' for none."""
         with self._doing(f'looking for {self.name}/{image}'):
             try:
-                with self._open(image, read_only=True):
-                    return True
+                with self._open(image, read_only=True) as handle:
+                    return str(handle.id())
             except self._rbd.ImageNotFound:
-                return False
+                return ''
+
+    def used(self, image: str, snapshot: str | None = None) -> int | None:
+        """Return the bytes of an image's objects, its parents' included.
+
+        Each object counts whole, and so does each hole in it.
+
+        :param snapshot: look at this one, not at the image as it is now
+        :returns: None where the image has no valid object map, so that only
+            a walk over all of its objects could tell
+        """
+        with self._doing(f'looking at the objects of {self.name}/{image}'):
+            with self._open(image, snapshot, read_only=True) as handle:
+                if not handle.features() & self._rbd.RBD_FEATURE_FAST_DIFF:
+                    return None
+                if handle.flags() & self._rbd.RBD_FLAG_FAST_DIFF_INVALID:
+                    return None
+                lengths: list[int] = []
+
+                def count(_offset: int, length: int, exists: bool) -> None:
+                    if exists:
+                        lengths.append(length)
+
+                handle.diff_iterate(
+                    *(0, handle.size(), None, count),
+                    include_parent=True,
+                    whole_object=True,
+                )
+                return sum(lengths)
 
     def snapshot(self, image: str, snapshot: str) -> None:
         """Take a snapshot of an image.
@@ -98,7 +182,7 @@ class Pool:
         )
         with target._making(doing, name):
             with self._open(image, snapshot, read_only=True) as handle:
-                handle.copy(target.ioctx, name, features=target.features)
+                handle.copy(target.ioctx, name, **target.shape.options())
 
     def clone(
         self, image: str, snapshot: str, target: 'Pool', name: str
@@ -119,17 +203,43 @@ class Pool:
         with target._making(doing, name):
             clone = self._rbd.RBD().clone
             try:
-                clone(*source, features=target.features)
+                clone(*source, **target.shape.options())
             except self._rbd.InvalidArgument:
                 with self._open(image) as handle:
                     handle.protect_snap(snapshot)
-                clone(*source, features=target.features)
+                clone(*source, **target.shape.options())
 
-    def flatten(self, image: str) -> None:
-        """Give a clone all the data that it still has from its parent."""
+    def flatten(self, image: str, progress: Progress) -> None:
+        """Give a clone all the data that it still has from its parent.
+
+        Fine if it has none. A flatten that was stopped can be taken up again.
+        """
         with self._doing(f'flattening {self.name}/{image}'):
             with self._open(image) as handle:
-                handle.flatten()
+                try:
+                    handle.parent_info()
+                except self._rbd.ImageNotFound:
+                    return
+                handle.flatten(on_progress=progress.report)
+
+    def cut_short(self, image: str) -> None:
+        """Have a copy to an image fail that is under way.
+
+        librbd has no call for it. But the copy's next write is beyond the end
+        of an image that was shrunk to nothing.
+        """
+        with self._doing(f'stopping the copy to {self.name}/{image}'):
+            with self._open(image) as handle:
+                handle.resize(0)
+
+    def rename(self, image: str, name: str) -> None:
+        """Give an image another name.
+
+        :raises ImageExists: when the pool has an image of that name
+        """
+        doing = f'renaming {self.name}/{image} to {name}'
+        with self._making(doing, name):
+            self._rbd.RBD().rename(self.ioctx, image, name)
 
     def seal(self, image: str) -> None:
         """Give an image the form that Glance's own RBD store gives it.
@@ -174,15 +284,8 @@ class Pool:
         finally:
             handle.close()
 
-    @contextlib.contextmanager
-    def _doing(self, doing: str) -> Iterator[None]:
-        """Name the operation in whatever error librbd raises in it."""
-        try:
-            yield
-        except self._rbd.PermissionError as exc:
-            raise exceptions.CephNotPermitted(doing, self.name) from exc
-        except self._rbd.Error as exc:
-            raise exceptions.CephError(doing, exc) from exc
+    def _doing(self, doing: str) -> contextlib.AbstractContextManager[None]:
+        return errors.named(self._rbd, doing, self.name)
 
     @contextlib.contextmanager
     def _making(self, doing: str, image: str) -> Iterator[None]:

@@ -12,6 +12,7 @@ class Method(enum.Enum):
 
     COPY = 'copy'
     CLONE_FLATTEN = 'clone_flatten'
+    INSTANT = 'instant'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,6 +26,9 @@ class Facts:
     :param stores_error: why Glance did not say
     :param fsid: the id of the volume's Ceph cluster
     :param is_clone: whether the volume gets data from a parent
+    :param clone_v2: whether the cluster makes clones of format 2
+    :param reads_through: whether Glance, at an earlier upload, could read an
+        image of this store that was a clone; None where that is not known
     :param method: the option ``rbd_offload_method``
     """
 
@@ -35,6 +39,8 @@ class Facts:
     stores_error: str = ''
     fsid: str = ''
     is_clone: bool = False
+    clone_v2: bool = True
+    reads_through: bool | None = None
     method: str = 'auto'
 
 
@@ -61,17 +67,17 @@ def eligible(facts: Facts) -> bool:
     return formats == ('raw', 'bare') and facts.method != 'off'
 
 
-def decide(facts: Facts) -> Plan:
-    """Choose how an image's data comes to its place."""
+def choose_store(facts: Facts) -> glance.Store | str:
+    """Find the store in the volume's own cluster; or say why there is none."""
     if facts.method == 'off':
-        return Plan('rbd_offload_method is off')
+        return 'rbd_offload_method is off'
     if not eligible(facts):
-        return Plan(
+        return (
             f'the image is {facts.disk_format}/{facts.container_format}, '
             'and only raw/bare has the bytes of the volume'
         )
     if facts.stores is None:
-        return Plan(
+        return (
             f'Glance did not name its stores: {facts.stores_error}. It tells '
             'them to the role service or admin: see [service_user] in '
             'cinder.conf'
@@ -79,28 +85,34 @@ def decide(facts: Facts) -> Plan:
     if facts.store_id is None:
         store = next((s for s in facts.stores if s.default), None)
         if store is None:
-            return Plan('Glance names no default store')
+            return 'Glance names no default store'
     else:
         store = next((s for s in facts.stores if s.id == facts.store_id), None)
         if store is None:
-            return Plan(
+            return (
                 f'Glance has no store {facts.store_id}, which the volume '
                 'type names as image_service:store_id'
             )
     if store.type != 'rbd':
-        return Plan(
-            f'the Glance store {store.id} is of type {store.type}, not rbd'
-        )
+        return f'the Glance store {store.id} is of type {store.type}, not rbd'
     if not store.fsid or not store.pool:
-        return Plan(
+        return (
             f'Glance does not tell the cluster of its store {store.id}; it '
             'does from 2025.1 on'
         )
     if store.fsid != facts.fsid:
-        return Plan(
+        return (
             f'the Glance store {store.id} is in another Ceph cluster: '
             f'{store.fsid}, not {facts.fsid}'
         )
+    return store
+
+
+def decide(facts: Facts) -> Plan:
+    """Choose how an image's data comes to its place."""
+    store = choose_store(facts)
+    if isinstance(store, str):
+        return Plan(store)
     methods, why = _methods(facts)
     return Plan(
         f'the Glance store {store.id} is pool {store.pool} of the '
@@ -117,12 +129,29 @@ def _methods(facts: Facts) -> tuple[tuple[Method, ...], str]:
     for the least of writes, and on a full volume as much (both measured). No
     look at the object map tells the two cases apart.
     """
+    copy, clone, instant = Method.COPY, Method.CLONE_FLATTEN, Method.INSTANT
+    safe = (clone,) if facts.is_clone else (clone, copy)
+    why = {
+        True: 'Glance was seen to read through clones of this store',
+        None: 'rbd_offload_method says so',
+        False: 'Glance was seen not to read through clones of this store',
+    }[facts.reads_through]
+    if facts.method == instant.value and facts.reads_through is False:
+        return safe, why
+    if facts.method == instant.value or (
+        facts.method == 'auto' and facts.reads_through
+    ):
+        if facts.clone_v2:
+            return (instant, *safe), why
+    elif facts.method == clone.value:
+        return safe, 'rbd_offload_method says so'
     if facts.is_clone:
-        return (Method.CLONE_FLATTEN,), 'the volume is a clone'
-    if facts.method == Method.COPY.value:
-        order = (Method.COPY, Method.CLONE_FLATTEN)
-        return order, 'rbd_offload_method says so'
-    return (
-        (Method.CLONE_FLATTEN, Method.COPY),
-        'that moves the bytes in use, and no more',
-    )
+        return safe, 'the volume is a clone'
+    if facts.method == copy.value:
+        return (copy, clone), 'rbd_offload_method says so'
+    if not facts.clone_v2:
+        return (copy, clone), (
+            'clones of format 1, which this cluster makes, need a protected '
+            'snapshot'
+        )
+    return safe, 'that moves the bytes in use, and no more'

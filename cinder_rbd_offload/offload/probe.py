@@ -3,21 +3,31 @@
 
 from collections.abc import Callable
 import dataclasses
+import json
+import time
 
+from cinder_rbd_offload import ceph
 from cinder_rbd_offload import glance as glance_api
+from cinder_rbd_offload.offload import journal as journal_
 from cinder_rbd_offload.offload import plan
+
+# Seconds for which it counts that Glance could not read a clone: after that
+# somebody may have given it the capability.
+_DAY = 24 * 60 * 60
 
 
 def gather(
     facts: plan.Facts,
     glance: glance_api.Glance,
-    look: Callable[[], tuple[str, bool]],
+    connection: ceph.Connection,
+    journal: journal_.Journal,
+    volume: str,
 ) -> plan.Facts:
     """Find out what the way of an upload depends on.
 
     :param facts: those that Cinder gave
-    :param look: returns the id of the volume's cluster, and whether the volume
-        is a clone
+    :param volume: the volume's RBD image
+    :raises CephError: when Ceph cannot be asked
     """
     if not plan.eligible(facts):
         return facts
@@ -27,7 +37,42 @@ def gather(
     # succeed or to say what is wrong.
     except Exception as exc:
         return dataclasses.replace(facts, stores_error=str(exc))
-    fsid, is_clone = look()
-    return dataclasses.replace(
-        facts, stores=stores, fsid=fsid, is_clone=is_clone
+    facts = dataclasses.replace(
+        facts, stores=stores, fsid=connection.cluster.fsid()
     )
+    store = plan.choose_store(facts)
+    if isinstance(store, str):
+        return facts
+    return dataclasses.replace(
+        facts,
+        is_clone=connection.source.is_clone(volume),
+        clone_v2=connection.cluster.has_clone_v2(),
+        reads_through=_recall(journal, store),
+    )
+
+
+def remember(
+    journal: journal_.Journal,
+    store: glance_api.Store,
+    reads_through: bool,
+    now: Callable[[], float] = time.time,
+) -> None:
+    """Keep for later uploads whether Glance reads clones in a store."""
+    value = {'reads_through': reads_through, 'at': now()}
+    journal.remember(_what(store), json.dumps(value))
+
+
+def _recall(
+    journal: journal_.Journal,
+    store: glance_api.Store,
+    now: Callable[[], float] = time.time,
+) -> bool | None:
+    text = journal.recall(_what(store))
+    value = json.loads(text) if text else {}
+    if value.get('reads_through') is False and now() - value['at'] > _DAY:
+        return None
+    return value.get('reads_through')
+
+
+def _what(store: glance_api.Store) -> str:
+    return f'clones in {store.pool}'

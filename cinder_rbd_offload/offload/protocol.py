@@ -1,66 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of an upload inside one cluster, each of them undone on failure.
+"""The steps of an upload inside one cluster.
 
 ::
 
-    step          leaves behind                          undone by
-    snapshot      <volume>@offload-<image id>            dropping it (always)
-    inspect       nothing
-    make          <image id> in Glance's pool            removing it
-    seal          its snapshot ``snap``, protected       removing it
-    publish       a location in Glance                   see publish.py
+    step        what it adds                                   journal
+    snapshot    <volume>@offload-<image id>                    making
+    inspect
+    make        offload-<image id> in Glance's pool
+    seal        its snapshot ``snap``, protected
+    release     takes the volume's snapshot away again
+    rename      offload-<image id> becomes <image id>          publishing
+    publish     a location in Glance; see publish.py
+    hand over   (instant only) a flatten task of the manager   published
 
-Until the location is published nothing outside the two pools knows of the
-copy, so it can be removed; afterwards it belongs to Glance. The one state in
-between, where Glance cannot say which of the two holds, keeps the copy.
+The journal says before each step what it may leave behind. Until the location
+is published nothing outside the two pools knows of the copy, so a step that
+fails has everything removed; afterwards the copy belongs to Glance. The one
+state in between, where Glance cannot say which of the two holds, keeps the
+copy, and leaves the entry to recovery.
 """
 
-from collections.abc import Callable
-import contextlib
 import itertools
 import time
 
 from oslo_log import log as logging
 
+from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.offload import flattening
 from cinder_rbd_offload.offload import inspection
 from cinder_rbd_offload.offload import job as job_
+from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.offload import methods
 from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload.offload import publish
 
 LOG = logging.getLogger(__name__)
 
+Stage = journal.Stage
+
 
 def upload(
     job: job_.Job,
     order: tuple[plan.Method, ...],
     publication: publish.Publication,
-) -> None:
+    cluster: ceph.Cluster,
+) -> bool | None:
     """Make a Glance image of a volume, all inside the cluster.
 
     :param order: the methods to try, one or more; the first that works is used
-    :raises OffloadError: nothing is left in either pool, except after
-        :class:`exceptions.LocationUnknown`
+    :returns: whether Glance reads the volume's data through a clone, which
+        only the method ``instant`` finds out; otherwise None
+    :raises NotUndone: when the upload failed, and something is left of it;
+        the journal has it
+    :raises LocationUnknown: when the data stays; the journal has it
+    :raises TakenOver: when another host goes on with the upload
+    :raises OffloadError: when the upload failed, and nothing is left of it
     """
     started = time.monotonic()
-    with contextlib.ExitStack() as cleaning:
-        cleaning.callback(
-            _clean,
-            'snapshot',
-            job.source.drop_snapshot,
-            *(job.volume, job.snapshot),
-        )
-        job.source.snapshot(job.volume, job.snapshot)
-        head = job.source.read(job.volume, job.snapshot, inspection.HEAD)
-        if reason := inspection.doubt(head):
-            raise exceptions.FormatDoubtful(job.volume, reason)
-        method, size = _materialise(job, order)
-        try:
-            publication.run(size)
-        except exceptions.NotPublished:
-            _clean('image', job.target.remove, job.image_id)
-            raise
+    try:
+        method = _make(job, order)
+        _name(job, publication)
+    except exceptions.TakenOver:
+        raise
+    except Exception as exc:
+        _undo(job, exc)
+        raise
+    try:
+        reads_through = _publish(job, publication, method)
+    except exceptions.NotPublished as exc:
+        _undo(job, exc)
+        raise
     LOG.info(
         'Image %(image)s was made of volume %(volume)s inside the cluster by '
         '%(method)s: %(bytes)d bytes (holes included) in %(seconds).1f s',
@@ -68,25 +78,43 @@ def upload(
             'image': job.image_id,
             'volume': job.volume,
             'method': method.value,
-            'bytes': size,
+            'bytes': job.record.entry.size,
             'seconds': time.monotonic() - started,
         },
     )
+    try:
+        job.record.update(stage=Stage.PUBLISHED)
+    # The image is active. Whoever reads the entry finds that out.
+    except exceptions.OffloadError as exc:
+        LOG.debug('Image %s: %s', job.image_id, exc)
+        return reads_through
+    if reads_through:
+        flattening.hand_over(job, cluster)
+    return reads_through
 
 
-def _materialise(
-    job: job_.Job, order: tuple[plan.Method, ...]
-) -> tuple[plan.Method, int]:
-    """Make the image's data, ready for Glance, or leave nothing of it.
-
-    :returns: the method that worked, and the size in bytes, holes included
-    """
-    # Asked before there is anything to undo, so that no undo can take it.
-    if job.target.exists(job.image_id):
+def _make(job: job_.Job, order: tuple[plan.Method, ...]) -> plan.Method:
+    """Make the draft, ready for Glance; return the method that worked."""
+    job.record.update(stage=Stage.MAKING, pool=job.target.name)
+    # Before the work is begun, and once more at the end, when it is renamed.
+    if job.target.id(job.image_id):
         raise exceptions.ImageExists(job.target.name, job.image_id)
+    job.source.snapshot(job.volume, job.snapshot)
+    head = job.source.read(job.volume, job.snapshot, inspection.HEAD)
+    if reason := inspection.doubt(head):
+        raise exceptions.FormatDoubtful(job.volume, reason)
+    method = _materialise(job, order)
+    job.target.seal(job.draft)
+    # A clone that is not flattened keeps what it needs of the snapshot: Ceph
+    # moves it out of the volume's way.
+    job.source.drop_snapshot(job.volume, job.snapshot)
+    return method
+
+
+def _materialise(job: job_.Job, order: tuple[plan.Method, ...]) -> plan.Method:
     for method, following in itertools.pairwise(order):
         try:
-            return method, _make(job, method)
+            _by(job, method)
         except (exceptions.CephNotPermitted, exceptions.ImageExists):
             raise
         except exceptions.CephError as exc:
@@ -100,31 +128,73 @@ def _materialise(
                     'error': exc,
                 },
             )
-    return order[-1], _make(job, order[-1])
+            job.target.remove(job.draft)
+        else:
+            return method
+    _by(job, order[-1])
+    return order[-1]
 
 
-def _make(job: job_.Job, method: plan.Method) -> int:
-    with contextlib.ExitStack() as undo:
-        undo.callback(_clean, 'image', job.target.remove, job.image_id)
-        try:
-            methods.MAKE[method](job)
-        except exceptions.ImageExists:
-            # Its owner uploaded to it since it was looked for.
-            undo.pop_all()
-            raise
-        job.target.seal(job.image_id)
-        size = job.target.size(job.image_id)
-        undo.pop_all()
-        return size
-
-
-def _clean(what: str, action: Callable[..., None], *args: str) -> None:
-    """Undo a step; what cannot be undone is said, and hides no other error."""
+def _by(job: job_.Job, method: plan.Method) -> None:
+    """Make the draft by a method, unless the upload is to end."""
+    job.work.check()
+    job.record.update(method=method.value)
     try:
-        action(*args)
+        methods.MAKE[method](job)
+    except exceptions.CephError:
+        # It may have failed because it was stopped.
+        job.work.check()
+        raise
+    job.work.check()
+
+
+def _name(job: job_.Job, publication: publish.Publication) -> None:
+    """Give the draft, which is whole now, the image's name."""
+    job.record.update(
+        stage=Stage.PUBLISHING,
+        rbd_id=job.target.id(job.draft),
+        size=job.target.size(job.draft),
+        location=publication.url,
+    )
+    job.target.rename(job.draft, job.image_id)
+
+
+def _publish(
+    job: job_.Job, publication: publish.Publication, method: plan.Method
+) -> bool | None:
+    instant = method is plan.Method.INSTANT
+    try:
+        publication.run(job.record.entry.size)
+    except exceptions.LocationRefused as refusal:
+        if not instant:
+            raise
+        LOG.warning(
+            'Image %(image)s is flattened before Glance gets it, since it '
+            'does not seem to read pool %(pool)s: %(error)s',
+            {
+                'image': job.image_id,
+                'pool': job.source.name,
+                'error': refusal,
+            },
+        )
+        try:
+            flattening.here(job)
+        except exceptions.CephError as exc:
+            raise refusal from exc
+        job.record.update(method=plan.Method.CLONE_FLATTEN.value)
+        publication.run(job.record.entry.size)
+        return False
+    return instant or None
+
+
+def _undo(job: job_.Job, cause: Exception) -> None:
+    try:
+        job.undo()
+    # Whatever hinders it, recovery has another try.
     except Exception as exc:
         LOG.warning(
-            'Something was left behind after an upload: %(what)s %(args)s; '
-            'remove it by hand. %(error)s',
-            {'what': what, 'args': args, 'error': exc},
+            'What the upload of image %(image)s has left is not yet removed: '
+            '%(error)s',
+            {'image': job.image_id, 'error': exc},
         )
+        raise exceptions.NotUndone(job.image_id, cause) from cause

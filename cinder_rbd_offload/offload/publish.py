@@ -69,13 +69,12 @@ class Publication:
         self._glance = glance
         self._pool = pool
         self._image_id = image_id
-        self._url = url
+        self.url = url
         self._timeout = timeout
         self._now = now
         self._sleep = sleep
         # Both are False where a step began and nobody saw it end.
-        self._sealed = True
-        self._withdrawn = False
+        self._sealed, self._withdrawn = True, False
 
     def run(self, size: int) -> None:
         """Register the location and wait until the image is active.
@@ -88,14 +87,20 @@ class Publication:
         :raises LocationUnknown: when Glance gave no clear answer in time;
             the data must stay
         """
+        self._sealed, self._withdrawn = True, False
         try:
             self._run(size)
         except exceptions.NotPublished:
             raise
-        except BaseException:
+        except BaseException as exc:
             if not self._sealed:
                 self._try(self._restore)
-            raise
+            known = isinstance(exc, exceptions.OffloadError)
+            if known or not isinstance(exc, Exception):
+                raise
+            raise exceptions.LocationUnknown(
+                self._image_id, self.url, self._timeout
+            ) from exc
 
     def _run(self, size: int) -> None:
         deadline = self._now() + self._timeout
@@ -109,7 +114,7 @@ class Publication:
                 raise exceptions.ImageTaken(self._image_id)
             if state is ImageState.IDLE and self._withdrawn:
                 raise exceptions.LocationRefused(
-                    self._url, reason or self._task_message()
+                    self.url, reason or self._task_message()
                 )
             if state is ImageState.IDLE and offers < OFFERS:
                 self._sleep(INTERVAL * offers)
@@ -125,13 +130,13 @@ class Publication:
                 return
             self._sleep(INTERVAL)
         raise exceptions.LocationUnknown(
-            self._image_id, self._url, self._timeout
+            self._image_id, self.url, self._timeout
         )
 
     def _offer(self) -> str:
         """Send the request; return what went wrong, which proves nothing."""
         try:
-            self._glance.add_location(self._image_id, self._url)
+            self._glance.add_location(self._image_id, self.url)
         except Exception as exc:
             LOG.debug('Adding a location to image %s: %r', self._image_id, exc)
             return f'{type(exc).__name__}: {exc}'

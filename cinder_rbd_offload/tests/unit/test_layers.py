@@ -18,12 +18,20 @@ ROOT = pathlib.Path(cinder_rbd_offload.__file__).parent
 MAX_LINES = 400
 
 # The floors of the house; a module of none of them stands in a room.
-FLOORS = {'exceptions': 0, 'opts': 0, 'ceph': 1, 'glance': 1, 'driver': 3}
+FLOORS = {
+    'exceptions': 0,
+    'opts': 0,
+    'ceph': 1,
+    'glance': 1,
+    'keystone': 1,
+    'identity': 3,
+    'driver': 4,
+}
 ROOM = 2
 
 # Who alone may import what others provide.
 OWNERS = {
-    'cinder': {'driver'},
+    'cinder': {'driver', 'identity'},
     'rados': {'ceph'},
     'rbd': {'ceph'},
     'eventlet': set(),

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked of the monitors and the manager."""
+
+import dataclasses
+import errno
+import json
+from typing import Any
+
+from cinder_rbd_offload.ceph import errors
+from cinder_rbd_offload import exceptions
+
+# From this release of required clients on, a clone needs no protected
+# snapshot, and its parent's snapshot may be removed before it.
+_CLONE_V2 = 'mimic'
+
+# Seconds that the manager has to answer; one that is away keeps a command.
+_MANAGER_SECONDS = 10
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Task:
+    """A task of the manager's.
+
+    :param pool: the pool of the image that it works on
+    :param image: the image's name
+    :param progress: how much of it is done, from 0 to 1
+    """
+
+    pool: str
+    image: str
+    progress: float
+
+
+class Cluster:
+    """One cluster.
+
+    :param rados: the ``rados`` module of the Ceph distribution
+    :param handle: a connected ``rados.Rados``
+    """
+
+    def __init__(self, rados: Any, handle: Any) -> None:
+        self._rados = rados
+        self._handle = handle
+
+    def fsid(self) -> str:
+        """Return the cluster's id."""
+        with errors.named(self._rados, "asking the cluster's id", ''):
+            return str(self._handle.get_fsid())
+
+    def has_clone_v2(self) -> bool:
+        """Tell whether clones are made without a protected snapshot."""
+        release = self._monitor('osd get-require-min-compat-client').strip()
+        # Releases are named in the order of the alphabet.
+        return release >= _CLONE_V2
+
+    def free(self, pool: str) -> int:
+        """Return the bytes that clients can still write to a pool."""
+        pools = json.loads(self._monitor('df', detail='detail'))['pools']
+        stats = next((p['stats'] for p in pools if p['name'] == pool), None)
+        if stats is None:
+            raise exceptions.CephError(
+                f'looking for free space in pool {pool}',
+                LookupError('there is no such pool'),
+            )
+        left = int(stats['max_avail'])
+        if quota := stats.get('quota_bytes'):
+            left = min(left, quota - stats['stored'])
+        return max(left, 0)
+
+    def add_flatten(self, pool: str, image: str) -> None:
+        """Have the manager flatten an image, after what it has to do now.
+
+        :raises CephNotPermitted: when the cephx user lacks the capability
+        """
+        self._manager(
+            f'handing over the flattening of {pool}/{image}',
+            pool,
+            prefix='rbd task add flatten',
+            image_spec=f'{pool}/{image}',
+        )
+
+    def tasks(self) -> tuple[Task, ...]:
+        """List the images that the manager flattens, now or later."""
+        found = json.loads(
+            self._manager('listing tasks', '', prefix='rbd task list')
+        )
+        return tuple(
+            Task(
+                one['refs']['pool_name'],
+                one['refs']['image_name'],
+                float(one.get('progress', 0)),
+            )
+            for one in found
+            if one['refs']['action'] == 'flatten'
+        )
+
+    def _monitor(self, prefix: str, **words: str) -> str:
+        command = json.dumps({'prefix': prefix, 'format': 'json'} | words)
+        doing = f"asking the monitors '{prefix}'"
+        with errors.named(self._rados, doing, ''):
+            result, output, message = self._handle.mon_command(command, b'')
+        return self._answer(doing, '', result, output, message)
+
+    def _manager(self, doing: str, pool: str, **command: str) -> str:
+        doing = f"{doing} to the manager's module rbd_support"
+        with errors.named(self._rados, doing, pool):
+            result, output, message = self._handle.mgr_command(
+                json.dumps(command), b'', timeout=_MANAGER_SECONDS
+            )
+        return self._answer(doing, pool, result, output, message)
+
+    def _answer(
+        self, doing: str, pool: str, result: int, output: Any, message: str
+    ) -> str:
+        if result in (-errno.EACCES, -errno.EPERM):
+            raise exceptions.CephNotPermitted(doing, pool)
+        if result:
+            raise exceptions.CephError(doing, OSError(-result, message))
+        return output.decode() if isinstance(output, bytes) else str(output)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One connection to a cluster, and what is done over it."""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+import contextlib
+from typing import Any
+
+from cinder_rbd_offload.ceph import cluster
+from cinder_rbd_offload.ceph import errors
+from cinder_rbd_offload.ceph import pool
+from cinder_rbd_offload.ceph import table
+
+
+def _same(thing: Any) -> Any:
+    return thing
+
+
+class Connection:
+    """A cluster, the pool of a back end, and a table of records in that pool.
+
+    :param rados: the ``rados`` module of the Ceph distribution
+    :param rbd: its ``rbd`` module
+    :param handle: a connected ``rados.Rados``; the caller shuts it down
+    :param ioctx: an I/O context of the back end's pool; the caller closes it
+    :param features: the features of new images, as bits
+    :param wrap: puts an object's blocking methods on native threads, where
+        the process has greenthreads
+    """
+
+    def __init__(
+        self,
+        rados: Any,
+        rbd: Any,
+        handle: Any,
+        ioctx: Any,
+        features: int,
+        wrap: Callable[[Any], Any] = _same,
+    ) -> None:
+        self._rados = rados
+        self._rbd = rbd
+        self._handle = handle
+        self._wrap = wrap
+        self.features = features
+        self.cluster: cluster.Cluster = wrap(cluster.Cluster(rados, handle))
+        self.source: pool.Pool = wrap(
+            pool.Pool(rbd, ioctx, pool.Shape(features))
+        )
+        self.table: table.Table = wrap(table.Table(rados, ioctx))
+
+    @contextlib.contextmanager
+    def open_pool(self, name: str, shape: pool.Shape) -> Iterator[pool.Pool]:
+        """Open another pool of the cluster.
+
+        :param shape: the form of images that are made there
+        :raises CephError: when there is no such pool
+        """
+        with errors.named(self._rados, f'opening pool {name}', name):
+            ioctx = self._handle.open_ioctx(name)
+        try:
+            yield self._wrap(pool.Pool(self._rbd, ioctx, shape))
+        finally:
+            ioctx.close()

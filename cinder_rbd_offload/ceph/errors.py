@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names the operation in whatever error librbd or librados raises in it."""
+
+from collections.abc import Iterator
+import contextlib
+from typing import Any
+
+from cinder_rbd_offload import exceptions
+
+
+@contextlib.contextmanager
+def named(bindings: Any, doing: str, pool: str) -> Iterator[None]:
+    """Raise the errors of one of Ceph's modules as ours.
+
+    :param bindings: the module, ``rados`` or ``rbd``
+    :param doing: the operation, for example ``copying volumes/a@b``
+    :param pool: the pool whose capability it needs
+    :raises CephNotPermitted: when the cephx user lacks a capability
+    :raises CephError: when the operation failed
+    """
+    denied = [bindings.PermissionError]
+    # What the OSDs and monitors answer; librbd has but the other.
+    denied += filter(None, [getattr(bindings, 'PermissionDeniedError', None)])
+    try:
+        yield
+    except tuple(denied) as exc:
+        raise exceptions.CephNotPermitted(doing, pool) from exc
+    except bindings.Error as exc:
+        raise exceptions.CephError(doing, exc) from exc

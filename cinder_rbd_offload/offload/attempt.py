@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One upload from the facts to its end, as far as it goes inside the cluster.
+
+What does not qualify, and what fails in a way that leaves the image free to
+be uploaded otherwise, is the ordinary upload's.
+"""
+
+from collections.abc import Mapping
+import contextlib
+import dataclasses
+import threading
+
+from oslo_log import log as logging
+
+from cinder_rbd_offload import ceph
+from cinder_rbd_offload import exceptions
+from cinder_rbd_offload import glance as glance_api
+from cinder_rbd_offload.offload import job as job_
+from cinder_rbd_offload.offload import journal as journal_
+from cinder_rbd_offload.offload import limits
+from cinder_rbd_offload.offload import plan
+from cinder_rbd_offload.offload import probe
+from cinder_rbd_offload.offload import protocol
+from cinder_rbd_offload.offload import publish
+from cinder_rbd_offload.offload import watch
+
+LOG = logging.getLogger(__name__)
+
+# Seconds between two looks of an upload that waits for its turn.
+_TURN = 0.5
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of a back end.
+
+    :param slots: one for each upload that may work at the same time
+    :param location_timeout: seconds that Glance has to take a location
+    :param image_size_cap: the bytes of the largest image that Glance takes
+    :param data_pools: the pool of the data, by Glance store
+    """
+
+    slots: threading.Semaphore
+    location_timeout: float
+    image_size_cap: int
+    data_pools: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Attempt:
+    """One upload, and all that it needs.
+
+    :param facts: those that Cinder knows
+    :param connection: to the volume's cluster; its pool is the volume's
+    :param record: the upload's entry in the journal
+    :param glance: asks as the owner of the image
+    """
+
+    facts: plan.Facts
+    settings: Settings
+    connection: ceph.Connection
+    journal: journal_.Journal
+    record: journal_.Record
+    glance: glance_api.Glance
+
+    def run(self) -> bool:
+        """Make the image inside the cluster, if that is possible.
+
+        :returns: False where the image is to be uploaded in the ordinary way;
+            then the pools are as they were
+        :raises OffloadError: when that cannot be done either; it is one that
+            is not retriable
+        """
+        entry = self.record.entry
+        names = {'image': entry.image_id, 'volume': entry.volume}
+        try:
+            choice = plan.decide(
+                probe.gather(
+                    *(self.facts, self.glance, self.connection),
+                    *(self.journal, entry.volume),
+                )
+            )
+            names['reason'] = choice.reason
+            self.record.update(reason=choice.reason)
+            if choice.store is not None:
+                LOG.info(
+                    'Image %(image)s of volume %(volume)s stays in the '
+                    'cluster: %(reason)s',
+                    names,
+                )
+                self._offload(choice.store, choice.methods)
+                return True
+            LOG.info(
+                'Image %(image)s of volume %(volume)s is uploaded in the '
+                'ordinary way: %(reason)s',
+                names,
+            )
+        except exceptions.OffloadError as exc:
+            if not exc.retriable:
+                raise
+            LOG.warning(
+                'Image %(image)s of volume %(volume)s is uploaded in the '
+                'ordinary way after the offload failed: %(reason)s',
+                names | {'reason': exc},
+            )
+        # Nor may an error that nobody foresaw cost the user the upload.
+        except Exception:
+            LOG.exception(
+                'Image %(image)s is uploaded in the ordinary way after an '
+                'unexpected error',
+                names,
+            )
+        return False
+
+    def _offload(
+        self, store: glance_api.Store, methods: tuple[plan.Method, ...]
+    ) -> None:
+        shape = ceph.Shape(
+            self.connection.source.shape.features,
+            store.chunk_size,
+            self.settings.data_pools.get(store.id, ''),
+        )
+        with contextlib.ExitStack() as stack:
+            target = stack.enter_context(
+                self.connection.open_pool(store.pool or '', shape)
+            )
+            job = job_.Job(self.connection.source, target, self.record)
+            stack.enter_context(watch.Watch(job, self.glance))
+            self._check_limits(job, shape.data_pool or target.name)
+            self._await_turn(job)
+            stack.callback(self.settings.slots.release)
+            url = glance_api.rbd_location(
+                store, job.image_id, ceph.GLANCE_SNAPSHOT
+            )
+            reads_through = protocol.upload(
+                job,
+                methods,
+                publish.Publication(
+                    *(self.glance, target, job.image_id, url),
+                    self.settings.location_timeout,
+                ),
+                self.connection.cluster,
+            )
+        if reads_through is not None:
+            self._remember(store, reads_through)
+
+    def _check_limits(self, job: job_.Job, pool: str) -> None:
+        used = job.source.used(job.volume)
+        limits.check(
+            job.image_id,
+            size=job.source.size(job.volume),
+            used=used,
+            size_cap=self.settings.image_size_cap,
+            quota=self.glance.size_left(),
+            free=self.connection.cluster.free(pool),
+            pool=pool,
+        )
+        self.record.update(bytes=used or 0)
+
+    def _await_turn(self, job: job_.Job) -> None:
+        slots = self.settings.slots
+        if slots.acquire(blocking=False):
+            return
+        self.record.update(stage=journal_.Stage.WAITING)
+        LOG.info('Image %s waits for its turn', job.image_id)
+        while not slots.acquire(timeout=_TURN):
+            job.work.check()
+
+    def _remember(self, store: glance_api.Store, reads_through: bool) -> None:
+        try:
+            probe.remember(self.journal, store, reads_through)
+        # It only helps later uploads to choose.
+        except exceptions.CephError as exc:
+            LOG.debug('Not remembered of store %s: %s', store.id, exc)

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is under way, written where every host of the back end reads it.
+
+An upload is an entry from its first moment to its last. What a step leaves
+behind is in the entry before the step is taken, so after a crash at any point
+whoever reads the entry can finish or undo::
+
+    stage        may exist                                after a crash
+    started      nothing                                  the image is deleted
+    waiting      nothing                                  the image is deleted
+    making       the volume's snapshot, the draft         undone
+    publishing   these, or the whole image under its      published to the end
+                 own name, and a location in Glance       if it has its name,
+                                                          else undone
+    published    a whole image, active, that may still    flattened
+                 read the volume's data
+    ordinary     what Cinder's own driver leaves          the image is deleted
+
+The draft is an RBD image of another name than the Glance image's. It gets
+that name when it is whole, so an RBD image named by a Glance id is never a
+part of one. Whether an image of the right name is ours tells the id that
+Ceph gives each image, which is in the entry.
+
+An entry names the host that works on it and, since a host may come back after
+a crash, one run of its process. While that process lives it changes the entry
+every few seconds. Another host takes the entry over when it has not seen it
+change for :data:`LEASE` seconds by its own clock; so clocks are never
+compared. All changes are compare-and-swap on the whole entry. So two hosts
+cannot both take it, and one that was taken for dead, but comes back, finds out
+at its next change.
+"""
+
+from collections.abc import Callable
+import dataclasses
+import enum
+import json
+import threading
+import time
+from typing import Any
+
+from oslo_log import log as logging
+
+from cinder_rbd_offload import ceph
+from cinder_rbd_offload import exceptions
+
+LOG = logging.getLogger(__name__)
+
+# Ends the keys of what is not an entry; no Glance id has it.
+_ASIDE = '/'
+
+# Seconds without a change after which another host may take an entry.
+LEASE = 30
+
+
+class Stage(enum.StrEnum):
+    """How far an upload has come."""
+
+    STARTED = 'started'
+    WAITING = 'waiting'
+    MAKING = 'making'
+    PUBLISHING = 'publishing'
+    PUBLISHED = 'published'
+    ORDINARY = 'ordinary'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """One upload.
+
+    :param image_id: the Glance image; the entry's key
+    :param volume: the volume's RBD image
+    :param host: the host and back end that work on it
+    :param run: one run of that host's process
+    :param trust: the delegation by the image's owner; '' for none
+    :param started: when, in seconds since the epoch
+    :param beat: counts the signs of life
+    :param reason: why the upload goes the way it goes
+    :param method: the method in use
+    :param pool: Glance's pool; '' until it is known
+    :param location: what is registered in Glance
+    :param rbd_id: what Ceph calls the finished image
+    :param size: its size in bytes
+    :param done: objects of the volume that are done
+    :param total: objects of the volume in all
+    :param bytes: an estimate of the bytes that have to be moved; 0 for none
+    """
+
+    image_id: str
+    volume: str
+    host: str
+    run: str
+    trust: str = ''
+    started: float = 0.0
+    stage: Stage = Stage.STARTED
+    beat: int = 0
+    reason: str = ''
+    method: str = ''
+    pool: str = ''
+    location: str = ''
+    rbd_id: str = ''
+    size: int = 0
+    done: int = 0
+    total: int = 0
+    bytes: int = 0
+
+    def to_text(self) -> str:
+        """Write the entry; :meth:`from_text` reads it."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_text(cls, text: str) -> 'Entry':
+        """Read an entry, also one that a later version has written."""
+        values = json.loads(text)
+        known = {field.name for field in dataclasses.fields(cls)}
+        values = {k: v for k, v in values.items() if k in known}
+        return cls(**values | {'stage': Stage(values['stage'])})
+
+
+class Record:
+    """An entry that this process works on.
+
+    :param table: where it is
+    :param text: the entry as it is there
+    """
+
+    def __init__(self, table: ceph.Table, text: str) -> None:
+        self._table = table
+        self._text = text
+        # The work and its signs of life change the entry at the same time.
+        self._lock = threading.Lock()
+        self.entry = Entry.from_text(text)
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the entry, and show that its owner lives.
+
+        :raises TakenOver: when another host works on the upload now
+        :raises CephError: when the entry could not be written
+        """
+        with self._lock:
+            beat = self.entry.beat + 1
+            entry = dataclasses.replace(self.entry, beat=beat, **changes)
+            self._swap(entry.to_text())
+            self.entry = entry
+
+    def strike(self) -> None:
+        """Take the entry out; nothing is left to do.
+
+        :raises TakenOver: when another host works on the upload now
+        :raises CephError: when the entry could not be taken out
+        """
+        with self._lock:
+            self._swap('')
+
+    def _swap(self, text: str) -> None:
+        image_id = self.entry.image_id
+        if not self._table.swap(image_id, self._text, text):
+            # A change whose answer was lost looks as if another had made it.
+            now = self._table.read().get(image_id, '')
+            if now != text:
+                raise exceptions.TakenOver(image_id)
+        self._text = text
+
+
+class Journal:
+    """The entries of all hosts that share a pool.
+
+    :param table: where they are
+    :param host: the host and back end of this process
+    :param run: what no other run of this host's process is called
+    """
+
+    def __init__(self, table: ceph.Table, host: str, run: str) -> None:
+        self._table = table
+        self._host = host
+        self._run = run
+
+    def begin(
+        self,
+        image_id: str,
+        volume: str,
+        trust: str,
+        clock: Callable[[], float] = time.time,
+    ) -> Record:
+        """Write the entry of an upload that this process begins.
+
+        :raises TakenOver: when there is one already
+        """
+        entry = Entry(image_id, volume, self._host, self._run, trust, clock())
+        text = entry.to_text()
+        if not self._table.swap(image_id, '', text):
+            raise exceptions.TakenOver(image_id)
+        return Record(self._table, text)
+
+    def records(self) -> dict[str, Record]:
+        """Return all entries, whoever works on them, by the images' ids."""
+        records: dict[str, Record] = {}
+        for key, text in self._table.read().items():
+            if _ASIDE in key:
+                continue
+            try:
+                records[key] = Record(self._table, text)
+            except (KeyError, TypeError, ValueError) as exc:
+                LOG.warning(
+                    'The journal has an entry %(key)s that this version '
+                    'cannot read, and leaves alone: %(error)r',
+                    {'key': key, 'error': exc},
+                )
+        return records
+
+    def take(self, record: Record) -> bool:
+        """Make an entry that was read this process's own.
+
+        :returns: False where its owner, or another host, was faster
+        """
+        try:
+            record.update(host=self._host, run=self._run)
+        except exceptions.TakenOver:
+            return False
+        return True
+
+    def mine(self, entry: Entry) -> bool:
+        """Tell whether an entry is of this host, in this or an earlier run.
+
+        No two processes run as one host: Cinder itself takes what it finds
+        of its own host at its start as left over.
+        """
+        return entry.host == self._host
+
+    def recall(self, what: str) -> str:
+        """Return what :meth:`remember` wrote last; '' for nothing."""
+        return self._table.read().get(f'{what}{_ASIDE}', '')
+
+    def remember(self, what: str, value: str) -> None:
+        """Write something that is of use to later uploads, of any host."""
+        self._table.swap(f'{what}{_ASIDE}', self.recall(what), value)

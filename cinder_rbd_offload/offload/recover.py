@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finishes or undoes what the journal has of uploads that nobody works on.
+
+That is after a crash of this host or another, and after an upload that ended
+with something left to do. See :mod:`cinder_rbd_offload.offload.journal` for
+what each stage may have left behind.
+"""
+
+from collections.abc import Callable
+from collections.abc import Container
+import contextlib
+import time
+
+from oslo_log import log as logging
+
+from cinder_rbd_offload import ceph
+from cinder_rbd_offload import exceptions
+from cinder_rbd_offload import glance as glance_api
+from cinder_rbd_offload.offload import flattening
+from cinder_rbd_offload.offload import job as job_
+from cinder_rbd_offload.offload import journal as journal_
+from cinder_rbd_offload.offload import publish
+from cinder_rbd_offload.offload import watch
+
+LOG = logging.getLogger(__name__)
+
+Stage = journal_.Stage
+
+
+class Recovery:
+    """The recovery of one host, with what it has seen of the others.
+
+    :param act_for: returns Glance as somebody sees it by whom a trust was
+        given, or None where that is not possible
+    :param release: ends a trust
+    :param timeout: seconds that Glance has to make an image active
+    :param now: a monotonic clock, in seconds
+    """
+
+    def __init__(
+        self,
+        act_for: Callable[[str], glance_api.Glance | None],
+        release: Callable[[str], None],
+        timeout: float,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._act_for = act_for
+        self._release = release
+        self._timeout = timeout
+        self._now = now
+        # What entries of other hosts were when they were seen to change.
+        self._seen: dict[str, tuple[journal_.Entry, float]] = {}
+
+    def run(
+        self,
+        connection: ceph.Connection,
+        journal: journal_.Journal,
+        active: Container[str],
+    ) -> None:
+        """Go once through all entries.
+
+        :param active: the images that this process works on
+        :raises CephError: when the journal cannot be read
+        """
+        records = journal.records()
+        self._seen = {k: v for k, v in self._seen.items() if k in records}
+        for image_id, record in records.items():
+            if image_id in active or not self._dead(journal, record.entry):
+                continue
+            if not journal.take(record):
+                continue
+            try:
+                self._settle(connection, record)
+            # One that cannot be settled now must not keep the others.
+            except Exception as exc:
+                LOG.warning(
+                    'The upload of image %(image)s, which was left at stage '
+                    '%(stage)s, is not settled yet: %(error)s',
+                    {
+                        'image': image_id,
+                        'stage': record.entry.stage.value,
+                        'error': exc,
+                    },
+                )
+
+    def _dead(self, journal: journal_.Journal, entry: journal_.Entry) -> bool:
+        """Tell whether nobody works on an entry."""
+        if journal.mine(entry):
+            return True
+        seen, since = self._seen.get(entry.image_id, (None, 0.0))
+        if entry != seen:
+            self._seen[entry.image_id] = (entry, self._now())
+            return False
+        return self._now() - since > journal_.LEASE
+
+    def _settle(
+        self, connection: ceph.Connection, record: journal_.Record
+    ) -> None:
+        entry = record.entry
+        shape = ceph.Shape(connection.features)
+        with contextlib.ExitStack() as stack:
+            target = connection.source
+            if entry.pool:
+                target = stack.enter_context(
+                    connection.open_pool(entry.pool, shape)
+                )
+            job = job_.Job(connection.source, target, record)
+            stack.enter_context(watch.Watch(job))
+            done = self._finish(job, connection.cluster)
+        if done:
+            self._release(entry.trust)
+            record.strike()
+
+    def _finish(self, job: job_.Job, cluster: ceph.Cluster) -> bool:
+        """Do what an entry's stage asks for; tell whether that was all."""
+        entry = job.record.entry
+        if entry.stage is Stage.PUBLISHED:
+            return flattening.look_after(job, cluster)
+        glance = self._act_for(entry.trust)
+        if entry.stage is Stage.PUBLISHING:
+            ours = job.target.id(entry.image_id) == entry.rbd_id
+            if ours and self._publish(job, glance):
+                job.source.drop_snapshot(entry.volume, job.snapshot)
+                job.record.update(stage=Stage.PUBLISHED)
+                LOG.info('The upload of image %s is finished', entry.image_id)
+                return flattening.look_after(job, cluster)
+        if entry.pool:
+            job.undo()
+        self._delete(entry, glance)
+        LOG.info(
+            'The upload of image %(image)s, which was left at stage '
+            '%(stage)s, is undone',
+            {'image': entry.image_id, 'stage': entry.stage.value},
+        )
+        return True
+
+    def _publish(
+        self, job: job_.Job, glance: glance_api.Glance | None
+    ) -> bool:
+        """Have Glance take the data; tell whether it did."""
+        entry = job.record.entry
+        if glance is None:
+            raise exceptions.NotDelegated(entry.image_id, entry.location)
+        job.target.seal(entry.image_id)
+        publication = publish.Publication(
+            *(glance, job.target, entry.image_id, entry.location),
+            self._timeout,
+        )
+        try:
+            publication.run(entry.size)
+        except exceptions.NotPublished as exc:
+            LOG.info('%s', exc)
+            return False
+        return True
+
+    def _delete(
+        self, entry: journal_.Entry, glance: glance_api.Glance | None
+    ) -> None:
+        """Delete an image that will have no data, unless it has some."""
+        if glance is None:
+            LOG.warning(
+                'Image %s has no data, and nobody but its owner may see '
+                'whether it is still there, and delete it',
+                entry.image_id,
+            )
+            return
+        state = glance.state(entry.image_id, entry.size)
+        # Cinder's own driver sends the data while the image is being saved.
+        idle = {glance_api.ImageState.IDLE}
+        if entry.stage is Stage.ORDINARY:
+            idle.add(glance_api.ImageState.BUSY)
+        if state in idle:
+            glance.delete(entry.image_id)

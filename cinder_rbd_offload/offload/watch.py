@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks after an upload while it works: signs of life, progress, the end.
+
+librbd's operations block for as long as they take. So a thread beside them
+changes the journal's entry every other second, writes the progress to the
+log, and has the work stop when the image is deleted in Glance or another host
+has taken the upload over.
+"""
+
+import threading
+import time
+from types import TracebackType
+
+from oslo_log import log as logging
+from oslo_utils import units
+
+from cinder_rbd_offload import exceptions
+from cinder_rbd_offload import glance as glance_api
+from cinder_rbd_offload.offload import job as job_
+from cinder_rbd_offload.offload import journal
+
+LOG = logging.getLogger(__name__)
+
+# Seconds between two looks.
+INTERVAL = 2
+
+# Looks between two lines of progress in the log.
+LOOKS_PER_LINE = 5
+
+# The stages in which the image has no data yet, and may be deleted.
+_UNPUBLISHED = (journal.Stage.WAITING, journal.Stage.MAKING)
+
+
+class Watch:
+    """A context in which an upload is looked after.
+
+    :param job: the upload
+    :param glance: asks for the image as its owner; None to leave that out
+    """
+
+    def __init__(
+        self, job: job_.Job, glance: glance_api.Glance | None = None
+    ) -> None:
+        self._job = job
+        self._glance = glance
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._looks = 0
+        self._said = (time.monotonic(), 0.0)
+
+    def __enter__(self) -> 'Watch':
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def look(self) -> None:
+        """Do once what is due."""
+        for step in (self._show, self._ask, self._stop, self._say):
+            try:
+                step()
+            # What fails now is due again at the next look.
+            except Exception as exc:
+                LOG.debug('Image %s: %s', self._job.image_id, exc)
+
+    def _run(self) -> None:
+        while not self._ended.wait(INTERVAL):
+            self.look()
+
+    def _show(self) -> None:
+        """Bring the journal up to date, which is the sign of life."""
+        job, progress = self._job, self._job.work.progress
+        if job.work.copying:
+            progress.done = job.target.used(job.draft) or 0
+            progress.total = job.record.entry.bytes
+        try:
+            job.record.update(done=progress.done, total=progress.total)
+        except exceptions.TakenOver as exc:
+            job.work.stop(exc)
+
+    def _ask(self) -> None:
+        """See whether the image is still wanted."""
+        image_id, entry = self._job.image_id, self._job.record.entry
+        if self._glance is None or entry.stage not in _UNPUBLISHED:
+            return
+        state = self._glance.state(image_id, entry.size)
+        if state is glance_api.ImageState.GONE:
+            self._job.work.stop(exceptions.ImageGone(image_id))
+        elif state in glance_api.TAKEN:
+            self._job.work.stop(exceptions.ImageTaken(image_id))
+
+    def _stop(self) -> None:
+        if self._job.work.stopped and self._job.work.copying:
+            self._job.target.cut_short(self._job.draft)
+
+    def _say(self) -> None:
+        self._looks += 1
+        entry = self._job.record.entry
+        if self._looks % LOOKS_PER_LINE or not entry.total:
+            return
+        (then, before), now = self._said, time.monotonic()
+        moved = entry.bytes * min(entry.done / entry.total, 1)
+        self._said = (now, moved)
+        LOG.info(
+            'Image %(image)s: %(percent)d %% done, about %(moved)d of '
+            '%(bytes)d MiB, at %(rate).0f MiB/s',
+            {
+                'image': entry.image_id,
+                'percent': 100 * entry.done // entry.total,
+                'moved': moved // units.Mi,
+                'bytes': entry.bytes // units.Mi,
+                'rate': (moved - before) / (now - then) / units.Mi,
+            },
+        )
