@@ -87,7 +87,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             config.rbd_offload_data_pools,
         )
         recovery = recover.Recovery(
-            *(identity.act_for, identity.release),
+            *(identity.act_for, identity.release, _free),
             config.rbd_offload_location_timeout,
         )
         looping = loopingcall.FixedIntervalLoopingCall(self._recover, recovery)
@@ -183,7 +183,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             self._uploads.add(image_id)
             stack.callback(self._uploads.discard, image_id)
             record = self._journal(connection).begin(
-                image_id, volume.name, trust
+                image_id, volume.name, volume.id, trust
             )
             unwritten.pop_all()
             with tracking.tracked(record, identity.release):
@@ -221,6 +221,23 @@ def _ordinary(
     job = job_.Job(connection.source, connection.source, record)
     with watch.Watch(job):
         yield
+
+
+def _free(volume_id: str) -> None:
+    """Give a volume the status back that an upload took from it.
+
+    Cinder itself does so where an upload ends, but not after a crash.
+    """
+    context = cinder_context.get_admin_context()
+    try:
+        volume = objects.Volume.get_by_id(context, volume_id)
+    except cinder_exception.VolumeNotFound:
+        return
+    attached = any(
+        one.attach_status == 'attached' for one in volume.volume_attachment
+    )
+    status = 'in-use' if attached else 'available'
+    volume.conditional_update({'status': status}, {'status': 'uploading'})
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ is no secret: it is of use to that user only.
 from collections.abc import Collection
 import contextlib
 import datetime
+import secrets
 from typing import Any
 
 from keystoneauth1 import exceptions as ks_exceptions
@@ -26,6 +27,7 @@ _MEMBER = 'member'
 
 # The longest that an upload, and the recovery from its crash, may take.
 _LIFETIME = datetime.timedelta(days=7)
+_SPREAD = 24 * 60 * 60
 
 
 class Trusts:
@@ -70,7 +72,10 @@ class Trusts:
         :raises keystoneauth1.exceptions.ClientException: when Keystone
             refuses, as it does with a restricted application credential
         """
+        # Keystone keeps no two trusts of the same users that end at the same
+        # time, while a user may well start two uploads at once.
         expires = datetime.datetime.now(datetime.UTC) + _LIFETIME
+        expires += datetime.timedelta(seconds=secrets.randbelow(_SPREAD))
         names = {_MEMBER} if _MEMBER in roles else set(roles)
         answer = self._session.request(
             f'{self._url}/OS-TRUST/trusts',

@@ -170,5 +170,5 @@ class Attempt:
         try:
             probe.remember(self.journal, store, reads_through)
         # It only helps later uploads to choose.
-        except exceptions.CephError as exc:
+        except Exception as exc:
             LOG.debug('Not remembered of store %s: %s', store.id, exc)

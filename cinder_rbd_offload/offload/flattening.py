@@ -26,7 +26,7 @@ def hand_over(job: job_.Job, cluster: ceph.Cluster) -> None:
     try:
         _hand_over(job, cluster)
     # The image is active and whole, and recovery looks after it.
-    except exceptions.OffloadError as exc:
+    except Exception as exc:
         LOG.warning(
             'Image %(image)s is not yet independent of its volume: %(error)s',
             {'image': job.image_id, 'error': exc},

@@ -69,6 +69,7 @@ class Entry:
 
     :param image_id: the Glance image; the entry's key
     :param volume: the volume's RBD image
+    :param volume_id: what Cinder calls it
     :param host: the host and back end that work on it
     :param run: one run of that host's process
     :param trust: the delegation by the image's owner; '' for none
@@ -87,6 +88,7 @@ class Entry:
 
     image_id: str
     volume: str
+    volume_id: str
     host: str
     run: str
     trust: str = ''
@@ -178,6 +180,7 @@ class Journal:
         self,
         image_id: str,
         volume: str,
+        volume_id: str,
         trust: str,
         clock: Callable[[], float] = time.time,
     ) -> Record:
@@ -185,7 +188,15 @@ class Journal:
 
         :raises TakenOver: when there is one already
         """
-        entry = Entry(image_id, volume, self._host, self._run, trust, clock())
+        entry = Entry(
+            image_id=image_id,
+            volume=volume,
+            volume_id=volume_id,
+            host=self._host,
+            run=self._run,
+            trust=trust,
+            started=clock(),
+        )
         text = entry.to_text()
         if not self._table.swap(image_id, '', text):
             raise exceptions.TakenOver(image_id)

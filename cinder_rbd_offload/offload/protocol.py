@@ -85,7 +85,7 @@ def upload(
     try:
         job.record.update(stage=Stage.PUBLISHED)
     # The image is active. Whoever reads the entry finds that out.
-    except exceptions.OffloadError as exc:
+    except Exception as exc:
         LOG.debug('Image %s: %s', job.image_id, exc)
         return reads_through
     if reads_through:
@@ -179,9 +179,11 @@ def _publish(
         )
         try:
             flattening.here(job)
-        except exceptions.CephError as exc:
+            job.record.update(method=plan.Method.CLONE_FLATTEN.value)
+        except exceptions.TakenOver:
+            raise
+        except Exception as exc:
             raise refusal from exc
-        job.record.update(method=plan.Method.CLONE_FLATTEN.value)
         publication.run(job.record.entry.size)
         return False
     return instant or None
@@ -190,6 +192,7 @@ def _publish(
 def _undo(job: job_.Job, cause: Exception) -> None:
     try:
         job.undo()
+        job.record.update(stage=Stage.STARTED)
     # Whatever hinders it, recovery has another try.
     except Exception as exc:
         LOG.warning(

@@ -33,6 +33,7 @@ class Recovery:
     :param act_for: returns Glance as somebody sees it by whom a trust was
         given, or None where that is not possible
     :param release: ends a trust
+    :param free: lets a volume be used again, by its id in Cinder
     :param timeout: seconds that Glance has to make an image active
     :param now: a monotonic clock, in seconds
     """
@@ -41,11 +42,13 @@ class Recovery:
         self,
         act_for: Callable[[str], glance_api.Glance | None],
         release: Callable[[str], None],
+        free: Callable[[str], None],
         timeout: float,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._act_for = act_for
         self._release = release
+        self._free = free
         self._timeout = timeout
         self._now = now
         # What entries of other hosts were when they were seen to change.
@@ -70,7 +73,7 @@ class Recovery:
             if not journal.take(record):
                 continue
             try:
-                self._settle(connection, record)
+                self._settle(connection, journal, record)
             # One that cannot be settled now must not keep the others.
             except Exception as exc:
                 LOG.warning(
@@ -94,8 +97,12 @@ class Recovery:
         return self._now() - since > journal_.LEASE
 
     def _settle(
-        self, connection: ceph.Connection, record: journal_.Record
+        self,
+        connection: ceph.Connection,
+        journal: journal_.Journal,
+        record: journal_.Record,
     ) -> None:
+        """Do what is left to do of one upload."""
         entry = record.entry
         shape = ceph.Shape(connection.features)
         with contextlib.ExitStack() as stack:
@@ -107,6 +114,12 @@ class Recovery:
             job = job_.Job(connection.source, target, record)
             stack.enter_context(watch.Watch(job))
             done = self._finish(job, connection.cluster)
+        if done or record.entry.stage is Stage.PUBLISHED:
+            # Unless a later upload uses the volume by now.
+            entries = [one.entry for one in journal.records().values()]
+            volumes = [one.volume_id for one in entries]
+            if volumes.count(entry.volume_id) == 1:
+                self._free(entry.volume_id)
         if done:
             self._release(entry.trust)
             record.strike()

@@ -54,5 +54,5 @@ def _close(record: journal.Record, release: Callable[[str], None]) -> None:
     try:
         record.strike()
     # Recovery finds nothing left to do, and takes it out.
-    except exceptions.OffloadError as exc:
+    except Exception as exc:
         LOG.debug('The entry of %s stays: %s', record.entry.image_id, exc)

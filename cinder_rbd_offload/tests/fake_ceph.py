@@ -16,9 +16,12 @@ Something else may happen at any operation::
 
 import copy
 import dataclasses
+import errno
 import functools
+import json
 import math
 import types
+import uuid
 
 # Stands for the objects of an image, of 4 MiB each.
 BLOCK = 8
@@ -33,9 +36,12 @@ def _errors(names):
 
 rbd_errors = _errors(
     'ImageBusy ImageExists ImageHasSnapshots ImageNotFound InvalidArgument '
-    'NoSpace PermissionError ReadOnlyImage Timeout'
+    'NoSpace OperationCanceled PermissionError ReadOnlyImage Timeout'
 )
-rados_errors = _errors('NotConnected ObjectNotFound PermissionError TimedOut')
+rados_errors = _errors(
+    'NotConnected ObjectNotFound PermissionDeniedError PermissionError '
+    'TimedOut'
+)
 
 
 @dataclasses.dataclass
@@ -59,6 +65,9 @@ class Stored:
     snapshots: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
     parent: Snapshot | None = None
     features: int = 61
+    # What librbd was told of its form.
+    form: dict[str, object] = dataclasses.field(default_factory=dict)
+    id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)
 
 
 class Cluster:
@@ -68,6 +77,12 @@ class Cluster:
         self.fsid = fsid
         self.pools = {pool: {} for pool in pools}
         self.clone_v2 = True
+        # What objects hold as omap, by pool and name.
+        self.omap = {pool: {} for pool in pools}
+        self.free = 1 << 40
+        self.tasks = []
+        # What a client that has died gets instead of any answer.
+        self.dead = None
         self.opened = []
         self.reached = []
         self._hooks = []
@@ -80,9 +95,14 @@ class Cluster:
             RBD_FEATURE_OBJECT_MAP=8,
             RBD_FEATURE_FAST_DIFF=16,
             RBD_FEATURE_JOURNALING=64,
+            RBD_FLAG_FAST_DIFF_INVALID=2,
         )
         self.rados = types.SimpleNamespace(
-            **vars(rados_errors), Rados=functools.partial(Rados, self)
+            **vars(rados_errors),
+            Rados=functools.partial(Rados, self),
+            WriteOpCtx=WriteOp,
+            ReadOpCtx=ReadOp,
+            LIBRADOS_CREATE_IDEMPOTENT=1,
         )
 
     def state(self):
@@ -102,8 +122,22 @@ class Cluster:
 
         self.on(operation, action, **which)
 
+    def run_tasks(self):
+        """Do what the manager was given to do."""
+        tasks, self.tasks = self.tasks, []
+        for pool, name in tasks:
+            if stored := self.pools[pool].get(name):
+                _flatten(stored)
+
+    def entries(self):
+        """Return the journal's entries of uploads."""
+        omap = self.omap['volumes'].get('rbd_offload.journal', {})
+        return {key: text for key, text in omap.items() if '/' not in key}
+
     def reach(self, operation, when):
         """Let happen what a test wants at this point."""
+        if self.dead:
+            raise self.dead
         call = self.reached.count((operation, when))
         self.reached.append((operation, when))
         for name, moment, skip, calls, action in self._hooks:
@@ -169,6 +203,46 @@ class Rados(_Opened):
     def get_fsid(self):
         return self.cluster.fsid
 
+    @_operation
+    def mon_command(self, command, _input):
+        asked = json.loads(command)
+        if asked['prefix'] == 'df':
+            stats = {'max_avail': self.cluster.free, 'stored': 0}
+            answer = {
+                'pools': [
+                    {'name': name, 'stats': stats}
+                    for name in self.cluster.pools
+                ]
+            }
+            return 0, json.dumps(answer).encode(), ''
+        release = 'mimic' if self.cluster.clone_v2 else 'luminous'
+        return 0, f'{release}\n'.encode(), ''
+
+    @_operation
+    def mgr_command(self, command, _input, timeout):
+        asked = json.loads(command)
+        if asked['prefix'] == 'rbd task add flatten':
+            pool, image = asked['image_spec'].split('/')
+            if image not in self.cluster.pools[pool]:
+                return -errno.ENOENT, '', 'no such image'
+            self.cluster.tasks.append((pool, image))
+        return (
+            0,
+            json.dumps(
+                [
+                    {
+                        'refs': {
+                            'action': 'flatten',
+                            'pool_name': pool,
+                            'image_name': image,
+                        }
+                    }
+                    for pool, image in self.cluster.tasks
+                ]
+            ),
+            '',
+        )
+
     def open_ioctx(self, ioctx_name):
         self.require_usable()
         self.cluster.reach('open_ioctx', 'before')
@@ -184,11 +258,77 @@ class Ioctx(_Opened):
         self.close = self._release
         cluster.opened.append(self)
 
+    def require_usable(self):
+        if self not in self.cluster.opened:
+            raise rados_errors.NotConnected('the I/O context is closed')
+
+    def set_omap(self, operation, keys, values):
+        operation.changes |= dict(zip(keys, values, strict=True))
+
+    def remove_omap_keys(self, operation, keys):
+        operation.changes |= dict.fromkeys(keys)
+
+    @_operation
+    def operate_write_op(self, operation, name):
+        omap = self.cluster.omap[self.name].setdefault(name, {})
+        for key, value in operation.expected.items():
+            if omap.get(key, b'').decode() != value:
+                error = rados_errors.OSError('not as expected')
+                error.errno = errno.ECANCELED
+                raise error
+        for key, value in operation.changes.items():
+            omap.pop(key, None)
+            if value is not None:
+                omap[key] = value
+
+    def get_omap_vals(self, operation, after, _prefix, limit):
+        operation.wanted = after, limit
+        return operation.found, 0
+
+    @_operation
+    def operate_read_op(self, operation, name):
+        omap = self.cluster.omap[self.name]
+        if name not in omap:
+            raise rados_errors.ObjectNotFound(name)
+        after, limit = operation.wanted
+        page = sorted(item for item in omap[name].items() if item[0] > after)
+        operation.found.extend(page[:limit])
+
     @property
     def images(self):
         if self not in self.cluster.opened:
             raise rados_errors.NotConnected('the I/O context is closed')
         return self.cluster.pools[self.name]
+
+
+class WriteOp:
+    def __init__(self):
+        self.expected = {}
+        self.changes = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        pass
+
+    def new(self, exclusive):
+        if exclusive != 1:
+            raise rados_errors.OSError('the object exists')
+
+    def omap_cmp(self, key, value):
+        self.expected[key] = value
+
+
+class ReadOp:
+    def __init__(self):
+        self.found = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        pass
 
 
 class RBD:
@@ -213,7 +353,7 @@ class RBD:
 
     @_operation
     def clone(
-        self, p_ioctx, p_name, p_snapname, c_ioctx, c_name, features=None
+        self, p_ioctx, p_name, p_snapname, c_ioctx, c_name, features, **form
     ):
         stored = _find(p_ioctx.images, p_name)
         snapshot = _find(stored.snapshots, p_snapname)
@@ -225,8 +365,17 @@ class RBD:
             snapshot.size,
             metadata=dict(stored.metadata),
             parent=snapshot,
-            features=features or 61,
+            features=features,
+            form=form,
         )
+
+    @_operation
+    def rename(self, ioctx, src, dest):
+        stored = _find(ioctx.images, src)
+        if dest in ioctx.images:
+            raise rbd_errors.ImageExists(dest)
+        ioctx.images[dest] = stored
+        del ioctx.images[src]
 
     @_operation
     def remove(self, ioctx, name):
@@ -279,13 +428,15 @@ class Image(_Opened):
         return len(data)
 
     @_operation
-    def copy(self, dest_ioctx, dest_name, features=None):
+    def copy(self, dest_ioctx, dest_name, features, **form):
         if dest_name in dest_ioctx.images:
             raise rbd_errors.ImageExists(dest_name)
         target = dest_ioctx.images[dest_name] = Stored(
-            self._seen.size, features=features or self.stored.features
+            self._seen.size, features=features, form=form
         )
         self.cluster.reach('copy', 'half')
+        if target.size < self._seen.size:
+            raise rbd_errors.InvalidArgument('beyond the end of the image')
         # As librbd 16.2.15 copies a snapshot: what is the parent's is lost.
         target.blocks.update(self._seen.blocks)
         target.metadata.update(self.stored.metadata)
@@ -296,10 +447,37 @@ class Image(_Opened):
             raise rbd_errors.ImageNotFound('no parent')
         return ('images', 'parent', 'snap')
 
+    @_operation
+    def id(self):
+        return self.stored.id
+
+    @_operation
+    def features(self):
+        return self.stored.features
+
+    @_operation
+    def flags(self):
+        return 0
+
+    @_operation
+    def diff_iterate(self, offset, length, from_snapshot, iterate, **_options):
+        for block in sorted(_with_parents(self._seen)):
+            iterate(block * BLOCK, BLOCK, True)
+
     @_writing
-    def flatten(self):
-        self.stored.blocks = _with_parents(self.stored)
-        self.stored.parent = None
+    def resize(self, size):
+        self.stored.size = size
+
+    @_writing
+    def flatten(self, on_progress):
+        if self.stored.parent is None:
+            raise rbd_errors.InvalidArgument('image has no parent')
+        self.cluster.reach('flatten', 'half')
+        blocks = _with_parents(self.stored)
+        for number in range(len(blocks)):
+            if on_progress(number, len(blocks)) < 0:
+                raise rbd_errors.OperationCanceled('as it was told')
+        _flatten(self.stored)
 
     @_operation
     def list_snaps(self):
@@ -364,6 +542,13 @@ def content(stored):
 def _with_parents(seen):
     inherited = _with_parents(seen.parent) if seen.parent else {}
     return inherited | seen.blocks
+
+
+def _flatten(stored):
+    """Flatten an image and, as the feature deep-flatten has it, its snaps."""
+    for one in (stored, *stored.snapshots.values()):
+        one.blocks = _with_parents(one)
+        one.parent = None
 
 
 def _find(where, name):

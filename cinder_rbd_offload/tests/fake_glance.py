@@ -55,7 +55,9 @@ class Glance:
     :ivar pace: seconds that each step of a task takes
     :ivar stuck: no task ever gets on
     :ivar blind: Glance's own Ceph user cannot read the pool
+    :ivar reads_through: it can read the pool of the volumes
     :ivar service_role: the caller has the role service
+    :ivar usage: what the owner has of the quotas; nothing where none is set
     :ivar down_until: the time at which the service answers again
     """
 
@@ -68,13 +70,19 @@ class Glance:
                 'id': 'ceph',
                 'type': 'rbd',
                 'default': 'true',
-                'properties': {'pool': 'images', 'fsid': cluster.fsid},
+                'properties': {
+                    'pool': 'images',
+                    'fsid': cluster.fsid,
+                    'chunk_size': 8 << 20,
+                },
             },
         ]
         self.pace = 0.1
         self.stuck = False
         self.blind = False
+        self.reads_through = True
         self.service_role = True
+        self.usage = {}
         self.down_until = 0.0
         self._cluster = cluster
         self._clock = clock
@@ -126,7 +134,9 @@ class Glance:
 
     # What the code under test asks of it.
 
-    def call(self, method, *args, privileged_user=False):
+    def call(self, method, *args, privileged_user=False, controller='images'):
+        if self._cluster.dead:
+            raise self._cluster.dead
         if self._clock.time < self.down_until:
             raise exc.CommunicationError('Connection refused')
         handle = getattr(self, f'_{method}')
@@ -153,6 +163,13 @@ class Glance:
         image = dict(self._image(image_id))
         del image['locations']
         return image
+
+    def _delete(self, _privileged_user, image_id):
+        self._image(image_id)
+        self.delete(image_id)
+
+    def _get_usage(self, _privileged_user):
+        return self.usage
 
     def _get_stores_info_detail(self, privileged_user):
         self._require_service_role(privileged_user)
@@ -187,7 +204,8 @@ class Glance:
             return
         images, name, snapshot = self._data(url)
         found = name in images and snapshot in images[name].snapshots
-        if found and not self.blind:
+        clone = found and images[name].parent
+        if found and not self.blind and (self.reads_through or not clone):
             image['locations'].append(url)
             image['size'] = images[name].snapshots[snapshot].size
             self._later(self._activate, image_id)

@@ -5,14 +5,17 @@ Every test ends with a look for handles, I/O contexts and connections that
 nobody closed.
 """
 
+import contextlib
 import functools
 import logging
+from unittest import mock
 
 import fixtures
 from oslotest import base
 
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import glance
+from cinder_rbd_offload.offload import publish
 from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests import fake_glance
 
@@ -62,7 +65,35 @@ class TestCase(base.BaseTestCase):
         """Open a pool for as long as the test runs."""
         ioctx = fake_ceph.Ioctx(self.cluster, name)
         self.addCleanup(ioctx.close)
-        return ceph.Pool(self.cluster.rbd, ioctx, FEATURES)
+        return ceph.Pool(self.cluster.rbd, ioctx, ceph.Shape(FEATURES))
+
+    @contextlib.contextmanager
+    def connection(self):
+        """Connect to the cluster, as the driver does."""
+        handle = self.cluster.rados.Rados('cinder', 'ceph', 'ceph.conf')
+        handle.connect()
+        ioctx = handle.open_ioctx('volumes')
+        try:
+            yield ceph.Connection(
+                self.cluster.rados, self.cluster.rbd, handle, ioctx, FEATURES
+            )
+        finally:
+            ioctx.close()
+            handle.shutdown()
+
+    def use_the_clock(self):
+        """Have the wait for Glance take none of the test's time."""
+        real = publish.Publication
+
+        def in_no_time(*args):
+            now, sleep = self.clock.now, self.clock.sleep
+            return real(*args, now=now, sleep=sleep)
+
+        patcher = mock.patch.object(
+            publish, 'Publication', autospec=True, side_effect=in_no_time
+        )
+        patcher.start()
+        self.addCleanup(patcher.stop)
 
     def api(self):
         return glance.Glance(
@@ -84,5 +115,6 @@ class TestCase(base.BaseTestCase):
         self.assertEqual(['snap'], list(stored.snapshots))
         self.assertTrue(stored.snapshots['snap'].protected)
         self.assertIsNone(stored.parent)
+        self.assertIsNone(stored.snapshots['snap'].parent)
         self.assertEqual(BLOCKS, stored.snapshots['snap'].blocks)
         self.assertEqual(SIZE, stored.snapshots['snap'].size)

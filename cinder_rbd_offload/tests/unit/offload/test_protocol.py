@@ -1,192 +1,124 @@
 # SPDX-License-Identifier: Apache-2.0
 """An upload is complete, or it has not been: no failure leaves a trace.
 
-A good upload is run once to learn every point at which an operation of Ceph
-begins, has taken effect, or is half-way. Then an error is raised at each of
-these points, and the pools are compared with what they held before.
+A good upload is run once for each method, to learn every point at which an
+operation of Ceph begins, has taken effect, or is half-way. Then at each of
+these points an error is raised, or the process is killed.
 """
+
+import contextlib
 
 import ddt
 from glanceclient import exc
 
 from cinder_rbd_offload import exceptions
-from cinder_rbd_offload.offload import job as job_
-from cinder_rbd_offload.offload import plan
-from cinder_rbd_offload.offload import protocol
-from cinder_rbd_offload.offload import publish
+from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.tests import fake_ceph
-from cinder_rbd_offload.tests.unit import base
+from cinder_rbd_offload.tests.unit import base as unit_base
+from cinder_rbd_offload.tests.unit.offload import base
 
+IMAGE, VOLUME, URL = unit_base.IMAGE, unit_base.VOLUME, unit_base.URL
 
-COPY, CLONE = plan.Method.COPY, plan.Method.CLONE_FLATTEN
-
-
-class Greenlet(BaseException):
-    """Ends a task from outside, as eventlet's GreenletExit does."""
-
-
-class ProtocolTestCase(base.TestCase):
-    # The methods to try.
-    order = (COPY,)
-
-    def upload(self):
-        job = job_.Job(
-            self.pool('volumes'), base.VOLUME, self.pool('images'), base.IMAGE
-        )
-        publication = publish.Publication(
-            self.api(),
-            job.target,
-            base.IMAGE,
-            base.URL,
-            10,
-            now=self.clock.now,
-            sleep=self.clock.sleep,
-        )
-        self.before = self.cluster.state()
-        protocol.upload(job, self.order, publication)
-
-    def break_at(self, point, error):
-        """Have an error raised at a point of :func:`points`."""
-        operation, when, skip = point
-        self.cluster.fail(operation, error, when=when, skip=skip, times=1)
-
-    def assertUndone(self):
-        self.assertEqual(self.before, self.cluster.state())
-
-    def assertComplete(self):
-        """Require the image, and the volume as it was."""
-        self.assertSealed()
-        self.assertTrue(self.glance.owns(base.IMAGE, base.URL))
-        self.assertEqual(self.before['volumes'], self.volumes)
-
-
-def points(prepare=lambda case: None):
-    """List the points of an upload, before and after Glance is asked.
-
-    Each is an operation, a moment of it, and how often that came before.
-    """
-    case = ProtocolTestCase('upload')
-    case.start_over()
-    prepare(case)
-    asked = []
-    add_location = case.glance.add_location
-
-    def note(*args):
-        asked.append(len(case.cluster.reached))
-        add_location(*args)
-
-    case.glance.add_location = note
-    try:
-        case.upload()
-    except exceptions.OffloadError:
-        asked.append(len(case.cluster.reached))
-    reached = case.cluster.reached
-    every = [
-        (*point, reached[:number].count(point))
-        for number, point in enumerate(reached)
-    ]
-    return every[: asked[0]], every[asked[0] :]
-
-
-def refuse(case):
-    case.glance.service_role = False
-
-
-def occupy(case):
-    case.images[base.IMAGE] = fake_ceph.Stored(1)
-
-
-def clone(case):
-    case.order = (CLONE,)
-    case.inherit()
-
-
-def clone_v1(case):
-    clone(case)
-    case.cluster.clone_v2 = False
-
-
-MAKING, CLEANING = points()
-MAKING_OF_CLONE, _CLEANING = points(clone)
-MAKING_OF_CLONE_V1, _CLEANING = points(clone_v1)
-_MAKING, WITHDRAWING = points(refuse)
-COLLIDING, _CLEANING = points(occupy)
+WAYS = (
+    base.copy,
+    base.nothing,
+    base.clone,
+    base.clone_v1,
+    base.instant,
+    base.instant_unread,
+)
+POINTS = {way: base.points(way) for way in WAYS}
 
 
 @ddt.ddt
-class UploadTestCase(ProtocolTestCase):
-    def test_upload(self):
-        self.upload()
+class UploadTestCase(base.UploadTestCase):
+    @ddt.data(*WAYS)
+    def test_upload(self, way):
+        way(self)
+        self.assertTrue(self.upload())
+        self.settle()
         self.assertComplete()
+        self.assertSettled()
 
-    @ddt.data(True, False)
-    def test_upload_of_a_clone(self, clone_v2):
-        self.order = (CLONE,)
-        self.cluster.clone_v2 = clone_v2
-        self.inherit()
-        self.upload()
-        self.assertComplete()
+    def test_the_form_of_the_image_is_glance_s(self):
+        for way in (base.copy, base.nothing, base.instant):
+            self.start_over()
+            way(self)
+            self.upload()
+            self.assertEqual(
+                {'order': 23, 'stripe_unit': 8 << 20, 'stripe_count': 1},
+                self.images[IMAGE].form,
+            )
+            self.assertEqual(unit_base.FEATURES, self.images[IMAGE].features)
 
-    @ddt.data((COPY, CLONE, 'copy'), (CLONE, COPY, 'flatten'))
+    @ddt.data(('copy', 'copy', 'clone_flatten'), ('auto', 'flatten', 'copy'))
     @ddt.unpack
     def test_each_method_is_the_fallback_of_the_other(
-        self, first, second, operation
+        self, method, operation, other
     ):
-        self.order = (first, second)
-        self.cluster.fail(operation, self.timeout(), when='after')
-        self.upload()
+        self.method = method
+        self.cluster.fail(operation, self.timeout(), when='after', times=1)
+        self.assertTrue(self.upload())
         self.assertComplete()
-        log = self.logs.output
-        self.assertIn(f'by {second.value}, since {first.value} failed', log)
-        self.assertIn(f'inside the cluster by {second.value}', log)
+        self.assertIn(f'is made by {other}, since', self.logs.output)
+        self.assertIn(f'inside the cluster by {other}', self.logs.output)
 
     def test_no_fallback_gets_around_a_missing_capability(self):
-        self.order = (COPY, CLONE)
-        self.cluster.fail('copy', self.cluster.rbd.PermissionError('no'))
-        self.assertRaises(exceptions.CephNotPermitted, self.upload)
-        self.assertUndone()
+        self.cluster.fail('flatten', self.cluster.rbd.PermissionError('no'))
+        self.assertFalse(self.upload())
+        self.assertNothingLeft()
+        self.assertNotIn(('copy', 'before'), self.cluster.reached)
 
     def test_data_of_a_doubtful_format_is_left_to_glance(self):
-        self.volumes[base.VOLUME].size = 1024
-        self.volumes[base.VOLUME].blocks[0] = b'QED\0'.ljust(fake_ceph.BLOCK)
-        self.assertRaises(exceptions.FormatDoubtful, self.upload)
-        self.assertUndone()
-        self.assertEqual([], self.glance.tasks[base.IMAGE])
+        self.volumes[VOLUME].size = 1024
+        self.volumes[VOLUME].blocks[0] = b'QED\0'.ljust(fake_ceph.BLOCK)
+        self.assertFalse(self.upload())
+        self.assertNothingLeft()
+        self.assertEqual([], self.glance.tasks[IMAGE])
 
     def test_the_log_tells_what_was_done(self):
         self.upload()
-        self.assertIn(f'{base.SIZE} bytes', self.logs.output)
+        self.assertIn(f'{unit_base.SIZE} bytes', self.logs.output)
 
-    def test_the_image_is_the_volume_at_one_instant(self):
+    @ddt.data('copy', 'clone_flatten', 'instant')
+    def test_the_image_is_the_volume_at_one_instant(self, method):
         def write():
-            self.volumes[base.VOLUME].blocks[0] = b'x' * fake_ceph.BLOCK
+            self.volumes[VOLUME].blocks[0] = b'x' * fake_ceph.BLOCK
 
-        self.cluster.on('copy', write)
-        self.cluster.on('copy', write, when='half')
+        self.method = method
+        for operation in ('copy', 'clone', 'rename'):
+            self.cluster.on(operation, write)
         self.upload()
+        self.settle()
         self.assertSealed()
 
-    @ddt.data(
-        ('service_role', False, exceptions.LocationRefused),
-        ('blind', True, exceptions.LocationRefused),
-    )
-    @ddt.unpack
-    def test_a_location_that_is_refused(self, trouble, value, error):
-        setattr(self.glance, trouble, value)
-        self.assertRaises(error, self.upload)
-        self.assertUndone()
+    def test_what_has_the_image_s_name_is_whole(self):
+        named = []
+        self.cluster.on(
+            'flatten', lambda: named.append(IMAGE in self.images), when='half'
+        )
+        self.upload()
+        self.assertEqual([False], named)
 
     def test_an_image_that_is_deleted(self):
-        self.cluster.on('copy', lambda: self.glance.delete(base.IMAGE))
+        self.cluster.on('flatten', lambda: self.glance.delete(IMAGE))
         self.assertRaises(exceptions.ImageGone, self.upload)
-        self.assertUndone()
+        self.assertNothingLeft()
+        self.assertSettled()
 
     def test_an_image_that_is_given_other_data(self):
         self.cluster.on(
-            'copy', lambda: self.glance.take_other_data(base.IMAGE, 1)
+            'flatten', lambda: self.glance.take_other_data(IMAGE, 1)
         )
         self.assertRaises(exceptions.ImageTaken, self.upload)
-        self.assertUndone()
+        self.assertNothingLeft()
+        self.assertIsNone(self.entry())
+
+    def test_a_location_that_is_refused(self):
+        self.glance.blind = True
+        self.assertFalse(self.upload())
+        self.assertNothingLeft()
+        self.assertIsNone(self.entry())
 
     @ddt.data(False, True)
     def test_data_that_glance_may_still_take_is_kept(self, stuck):
@@ -196,139 +128,179 @@ class UploadTestCase(ProtocolTestCase):
         self.assertRaises(exceptions.LocationUnknown, self.upload)
         self.assertSealed()
         self.assertEqual(self.before['volumes'], self.volumes)
-        self.assertEqual(not stuck, self.glance.owns(base.IMAGE, base.URL))
+        self.assertEqual(not stuck, self.glance.owns(IMAGE, URL))
+        self.assertEqual(journal.Stage.PUBLISHING, self.entry().stage)
+        self.assertEqual([], self.released)
 
-    @ddt.data(KeyboardInterrupt, Greenlet)
-    def test_an_interruption_while_glance_decides_keeps_the_data(self, error):
-        self.glance.fail('get', error())
-        self.assertRaises(error, self.upload)
-        self.assertEqual(self.before['volumes'], self.volumes)
-        self.clock.sleep(1)
+    def test_an_error_that_nobody_foresaw_keeps_the_data(self):
+        self.glance.fail('get', ZeroDivisionError())
+        self.glance.fail('get_associated_image_tasks', ZeroDivisionError())
+        self.assertRaises(exceptions.LocationUnknown, self.upload)
+        self.glance.heal()
+        self.settle()
         self.assertComplete()
 
 
 @ddt.ddt
-class FailureTestCase(ProtocolTestCase):
+class FailureTestCase(base.UploadTestCase):
     def test_every_operation_is_among_the_points(self):
+        operations = {point[0] for way in WAYS for point in POINTS[way]}
         self.assertLessEqual(
             {
-                ('size', 'before', 0),
-                ('create_snap', 'before', 0),
-                ('copy', 'before', 0),
-                ('copy', 'half', 0),
-                ('copy', 'after', 0),
-                ('metadata_remove', 'after', 0),
-                ('create_snap', 'after', 1),
-                ('protect_snap', 'after', 0),
+                *('create_snap', 'copy', 'clone', 'flatten', 'rename'),
+                *('metadata_remove', 'protect_snap', 'remove_snap'),
+                *('operate_write_op', 'mgr_command', 'mon_command'),
             },
-            set(MAKING),
+            operations,
         )
-        self.assertIn(('clone', 'after', 0), MAKING_OF_CLONE)
-        self.assertIn(('flatten', 'after', 0), MAKING_OF_CLONE)
-        self.assertIn(('clone', 'after', 0), MAKING_OF_CLONE_V1)
-        self.assertIn(('remove_snap', 'after', 0), CLEANING)
-        self.assertIn(('remove', 'after', 0), WITHDRAWING)
 
-    @ddt.data(*MAKING)
-    def test_while_the_data_is_made(self, point):
-        self.require_undone(point)
-
-    @ddt.data(*MAKING_OF_CLONE)
-    def test_while_the_data_of_a_clone_is_made(self, point):
-        self.require_undone(point, clone)
-
-    @ddt.data(*MAKING_OF_CLONE_V1)
-    def test_while_the_data_of_a_clone_of_format_1_is_made(self, point):
-        self.require_undone(point, clone_v1)
-
-    def require_undone(self, point, prepare=lambda case: None):
-        for error, raised in (
-            (self.cluster.rbd.Timeout('x'), exceptions.CephError),
-            (
+    @ddt.data(*WAYS)
+    def test_an_error(self, way):
+        """It is answered with success, an ordinary upload, or a clean up."""
+        for point in POINTS[way]:
+            for error in (
+                self.cluster.rbd.Timeout('x'),
                 self.cluster.rbd.PermissionError('x'),
-                exceptions.CephNotPermitted,
-            ),
-            (KeyboardInterrupt(), KeyboardInterrupt),
-            (Greenlet(), Greenlet),
-        ):
-            self.start_over()
-            prepare(self)
-            self.break_at(point, error)
-            self.assertRaises(raised, self.upload)
-            self.assertUndone()
-            self.assertEqual(
-                'queued', self.glance.images[base.IMAGE]['status']
-            )
+                ZeroDivisionError('x'),
+            ):
+                with self.world(way, point):
+                    operation, when, skip = point
+                    self.cluster.fail(
+                        operation, error, when=when, skip=skip, times=1
+                    )
+                    self.require_an_answer()
 
-    @ddt.data(*CLEANING)
-    def test_after_the_image_was_made(self, point):
-        """The upload is good; a snapshot that is left is told."""
-        self.break_at(point, self.timeout())
-        self.upload()
-        self.require_told()
-        self.volumes[base.VOLUME].snapshots.clear()
-        self.assertComplete()
+    def require_an_answer(self):
+        try:
+            inside = self.upload()
+        except Exception:
+            inside = None
+        if inside is False:
+            self.assertNothingLeft()
+            self.assertIn(IMAGE, self.glance.images)
+        # Cinder would upload by itself now, or else delete the image.
+        if not inside and self.glance.images[IMAGE]['status'] == 'queued':
+            self.glance.delete(IMAGE)
+        self.settle()
+        self.assertSettled()
+        if inside:
+            self.assertComplete()
 
-    @ddt.data(*WITHDRAWING)
-    def test_after_the_location_was_refused(self, point):
-        """Nothing is left, or what is left is told."""
-        refuse(self)
-        self.break_at(point, self.timeout())
-        self.assertRaises(exceptions.LocationRefused, self.upload)
-        self.require_told()
+    @ddt.data(*WAYS)
+    def test_a_kill(self, way):
+        """Whatever is left, recovery makes an image of it, or nothing."""
+        for point in POINTS[way]:
+            with self.world(way, point):
+                self.kill_at(*point)
+                if self.entry():
+                    self.settle()
+                    self.assertEqual(['volume-id'], self.freed[:1])
+                    self.assertSettled()
+                else:
+                    # Either it had not begun, or it was all over.
+                    self.require_beginning_or_end()
 
-    def require_told(self):
-        left = [*self.images, *self.volumes[base.VOLUME].snapshots]
-        told = [
-            line
-            for line in self.logs.output.splitlines()
-            if 'Something was left behind' in line
-        ]
-        for name in left:
-            if not self.glance.owns(name, base.URL):
-                self.assertTrue(any(name in line for line in told), name)
+    def require_beginning_or_end(self):
+        if self.released:
+            self.assertComplete()
+        else:
+            self.assertNothingLeft()
 
-    def test_what_is_left_is_named_whatever_the_error_says(self):
-        self.cluster.fail('remove_snap', RuntimeError('a surprise'))
-        self.upload()
-        (left,) = self.volumes[base.VOLUME].snapshots
-        self.assertIn(
-            f"snapshot ('{base.VOLUME}', '{left}')", self.logs.output
-        )
+    @ddt.data(*WAYS)
+    def test_a_kill_and_another_in_recovery(self, way):
+        """Recovery is killed itself, at some of its points."""
+        for point in POINTS[way]:
+            for later in range(0, 400, 7):
+                with self.world(way, point, later):
+                    self.kill_at(*point)
+                    if not self.entry() or not self.killed_again(later):
+                        break
+                    self.settle()
+                    self.assertSettled()
 
-    @ddt.data('remove', 'remove_snap', 'open')
-    def test_an_error_is_not_hidden_by_another_in_cleaning(self, operation):
-        self.cluster.fail('copy', self.timeout(), when='half')
-        skip = 4 if operation == 'open' else 0
-        self.cluster.fail(
-            operation, self.cluster.rbd.ImageBusy('watched'), skip=skip
-        )
-        error = self.assertRaises(exceptions.CephError, self.upload)
-        self.assertIn('Timeout', str(error))
-        self.require_told()
-        self.assertIn('watched', self.logs.output)
+    def killed_again(self, later):
+        """Recover, and be killed after some more operations; or be done."""
+        self.kill_after(len(self.cluster.reached) + later)
+        try:
+            self.recover()
+        except base.Killed:
+            return True
+        finally:
+            self.revive()
+        return False
+
+    @contextlib.contextmanager
+    def world(self, way, *point):
+        """Build a new world, and name the point at which it went wrong."""
+        self.start_over()
+        way(self)
+        try:
+            yield
+        except Exception as exc:
+            raise AssertionError(f'{way.__name__} at {point}') from exc
+
+    def kill_at(self, operation, when, skip):
+        def kill():
+            self.cluster.dead = base.Killed()
+            raise self.cluster.dead
+
+        self.cluster.on(operation, kill, when=when, skip=skip, times=1)
+        with contextlib.suppress(base.Killed):
+            self.upload()
+        self.revive()
+
+    def kill_after(self, number):
+        reach = self.cluster.reach
+
+        def counting(operation, when):
+            if len(self.cluster.reached) >= number:
+                self.cluster.dead = base.Killed()
+            reach(operation, when)
+
+        self.cluster.reach = counting
+
+    def revive(self):
+        """Go on without what only the dead process had."""
+        if 'reach' in vars(self.cluster):
+            del self.cluster.reach
+        self.cluster.dead = None
+        self.cluster.opened.clear()
+        self.clock.sleep(1)
 
 
 @ddt.ddt
-class ForeignImageTestCase(ProtocolTestCase):
+class ForeignImageTestCase(base.UploadTestCase):
     """Glance's pool has an image of that name, which is not ours."""
 
     def setUp(self):
         super().setUp()
-        occupy(self)
+        base.occupy(self)
+        self.foreign = self.images[IMAGE]
 
     def test_it_is_left_alone(self):
-        self.assertRaises(exceptions.ImageExists, self.upload)
-        self.assertUndone()
+        self.assertFalse(self.upload())
+        self.assertNothingLeft()
 
     def test_it_is_left_alone_when_it_came_at_the_last_moment(self):
-        del self.images[base.IMAGE]
-        self.cluster.on('copy', lambda: occupy(self))
-        self.assertRaises(exceptions.ImageExists, self.upload)
-        self.assertEqual({base.IMAGE: fake_ceph.Stored(1)}, self.images)
+        del self.images[IMAGE]
+        self.cluster.on('rename', lambda: base.occupy(self))
+        self.assertFalse(self.upload())
+        self.assertEqual([IMAGE], list(self.images))
+        self.assertEqual(1, self.images[IMAGE].size)
 
-    @ddt.data(*COLLIDING)
-    def test_it_is_left_alone_whatever_fails(self, point):
-        self.break_at(point, self.timeout())
-        self.assertRaises(exceptions.CephError, self.upload)
-        self.assertEqual(self.before['images'], self.images)
+    def test_recovery_leaves_it_alone(self):
+        del self.images[IMAGE]
+
+        def kill():
+            base.occupy(self)
+            self.cluster.dead = base.Killed()
+            raise self.cluster.dead
+
+        self.cluster.on('rename', kill)
+        self.assertRaises(base.Killed, self.upload)
+        self.cluster.dead = None
+        self.cluster.opened.clear()
+        self.settle()
+        self.assertEqual([IMAGE], list(self.images))
+        self.assertEqual(1, self.images[IMAGE].size)
+        self.assertIsNone(self.entry())

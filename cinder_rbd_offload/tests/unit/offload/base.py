@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole upload, and recovery from it, over a cluster and a Glance in memory.
+
+What Cinder adds is left out: the identity of who asks, and the ordinary
+upload.
+"""
+
+import threading
+
+from cinder_rbd_offload.offload import attempt
+from cinder_rbd_offload.offload import journal
+from cinder_rbd_offload.offload import plan
+from cinder_rbd_offload.offload import recover
+from cinder_rbd_offload.offload import tracking
+from cinder_rbd_offload.tests import fake_ceph
+from cinder_rbd_offload.tests.unit import base
+
+HOST = 'here@ceph'
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing works after it."""
+
+
+class UploadTestCase(base.TestCase):
+    """Uploads and recovers, and knows how things must be in the end."""
+
+    def setUp(self):
+        super().setUp()
+        self.use_the_clock()
+
+    def start_over(self):
+        super().start_over()
+        self.method = 'clone_flatten'
+        self.size_cap = 1 << 40
+        self.slots = threading.Semaphore(1)
+        self.released = []
+        self.freed = []
+        self.before = self.cluster.state()
+
+    def upload(self):
+        """Upload as the driver does; tell whether it was done inside."""
+        self.before = self.cluster.state()
+        facts = plan.Facts('raw', 'bare', method=self.method)
+        settings = attempt.Settings(self.slots, 10, self.size_cap, {})
+        with self.connection() as connection:
+            book = journal.Journal(connection.table, HOST, 'first')
+            try:
+                record = book.begin(
+                    base.IMAGE, base.VOLUME, 'volume-id', 'a-trust', clock=int
+                )
+            except Exception:
+                self.released.append('a-trust')
+                raise
+            with tracking.tracked(record, self.released.append):
+                return attempt.Attempt(
+                    *(facts, settings, connection, book, record, self.api()),
+                ).run()
+
+    def recover(self, host=HOST, active=(), recovery=None):
+        """Look once for what is left, as another process of a host."""
+        recovery = recovery or self.recovery()
+        with self.connection() as connection:
+            book = journal.Journal(connection.table, host, 'second')
+            recovery.run(connection, book, active)
+
+    def recovery(self):
+        return recover.Recovery(
+            *(self.act_for, self.released.append, self.freed.append),
+            timeout=10,
+            now=self.clock.now,
+        )
+
+    def act_for(self, trust):
+        return self.api() if trust == 'a-trust' else None
+
+    def settle(self):
+        """Look until nothing is left, while the manager does its work."""
+        for _look in range(4):
+            self.recover()
+            self.clock.sleep(1)
+            self.cluster.run_tasks()
+
+    def entry(self):
+        """Return the upload's entry in the journal, or None."""
+        text = self.cluster.entries().get(base.IMAGE)
+        return text and journal.Entry.from_text(text.decode())
+
+    def assertNothingLeft(self):
+        self.assertEqual(self.before, self.cluster.state())
+
+    def assertComplete(self):
+        """Require the image, and the volume as it was."""
+        self.assertSealed()
+        self.assertEqual([base.IMAGE], list(self.images))
+        self.assertTrue(self.glance.owns(base.IMAGE, base.URL))
+        self.assertEqual(self.before['volumes'], self.volumes)
+
+    def assertSettled(self):
+        """Require a whole image or nothing, and nobody who waits for it."""
+        if base.IMAGE in self.glance.images:
+            self.assertComplete()
+        else:
+            self.assertNothingLeft()
+        self.assertIsNone(self.entry())
+        self.assertEqual({'a-trust'}, set(self.released))
+
+
+def occupy(case):
+    """Put a foreign image in the place of the one to be made."""
+    case.images[base.IMAGE] = fake_ceph.Stored(1)
+
+
+def copy(case):
+    case.method = 'copy'
+
+
+def clone(case):
+    case.inherit()
+
+
+def clone_v1(case):
+    case.inherit()
+    case.cluster.clone_v2 = False
+
+
+def instant(case):
+    case.method = 'instant'
+
+
+def instant_unread(case):
+    case.method = 'instant'
+    case.glance.reads_through = False
+
+
+def nothing(case):
+    pass
+
+
+def points(prepare):
+    """List the points of an upload at which something may happen.
+
+    Each is an operation, a moment of it, and how often that came before. The
+    first is that the journal is written.
+    """
+    case = UploadTestCase('upload')
+    case.setUp()
+    try:
+        prepare(case)
+        case.upload()
+        reached = case.cluster.reached
+        every = [
+            (*point, reached[:number].count(point))
+            for number, point in enumerate(reached)
+        ]
+        return every[every.index(('operate_write_op', 'before', 0)) :]
+    finally:
+        case.doCleanups()
