@@ -2,46 +2,72 @@
 """Counts the bytes that processes send and receive over TCP.
 
 The kernel keeps both numbers for each connection (tcp_info), and ``ss``
-prints them. They are looked at a few times a second, and a connection is
-counted as it was seen last, so what moves in its last moments is missed.
+prints them. The connections of the processes are looked at a few times a
+second, which tells whose they are; of one that ends in between, a second
+``ss`` prints the last numbers as the kernel destroys it. So the count is
+whole, but for connections that live less than a look's interval.
 """
 
 import re
 import subprocess
 import threading
 from types import TracebackType
+from typing import Protocol
 
-from lab import process
+# Seconds between two looks. One costs 10 ms of a core.
+INTERVAL = 0.2
+# Seconds in which the kernel's last reports arrive here.
+GRACE = 0.2
+ENDS = re.compile(r'\S+:\d+\s+\S+:\d+')
+PID = re.compile(r'\bpid=(\d+),')
+BYTES = {
+    kind: re.compile(rf'\bbytes_{kind}:(\d+)') for kind in ('sent', 'received')
+}
 
-INTERVAL = 0.1
-CONNECTION = re.compile(
-    r'(?P<ends>\S+:\d+\s+\S+:\d+)\s+users:\(.*pid=(?P<pid>\d+),.*?\)\)'
-    r'(?P<info>.*)'
-)
-BYTES = re.compile(r'\bbytes_(sent|received):(\d+)')
+
+class Watched(Protocol):
+    """Processes that belong together."""
+
+    def members(self) -> list[int]:
+        """Return their pids."""
 
 
 class Traffic:
-    """A context in which the traffic of a process and its children counts."""
+    """A context in which the traffic of some processes counts."""
 
-    def __init__(self, watched: process.Process) -> None:
+    def __init__(self, watched: Watched) -> None:
         self._watched = watched
-        self._before: dict[str, int] = {}
-        self._now: dict[str, int] = {}
+        self._before: dict[str, dict[str, int]] = {}
+        self._now: dict[str, dict[str, int]] = {}
+        self._ended: dict[str, dict[str, int]] = {}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._threads = [
+            threading.Thread(target=work, daemon=True)
+            for work in (self._watch, self._read_ended)
+        ]
+
+    @property
+    def sent(self) -> int:
+        """The bytes sent inside the context, so far."""
+        return self._count('sent')
+
+    @property
+    def received(self) -> int:
+        """The bytes received inside the context, so far."""
+        return self._count('received')
 
     @property
     def total(self) -> int:
         """The bytes sent and received inside the context, so far."""
-        return sum(
-            count - self._before.get(connection, 0)
-            for connection, count in self._now.items()
-        )
+        return self.sent + self.received
 
     def __enter__(self) -> 'Traffic':
+        self._events = subprocess.Popen(
+            ['ss', '-tinHOE'], stdout=subprocess.PIPE, text=True
+        )
         self._before = self._look()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -50,20 +76,48 @@ class Traffic:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._stop.wait(GRACE)
         self._stop.set()
-        self._thread.join()
+        self._events.terminate()
+        for thread in self._threads:
+            thread.join()
+        self._events.wait()
+
+    def _count(self, kind: str) -> int:
+        seen = {**self._before, **self._now}
+        return sum(
+            self._ended.get(ends, last)[kind]
+            - self._before.get(ends, {}).get(kind, 0)
+            for ends, last in seen.items()
+        )
 
     def _watch(self) -> None:
         while not self._stop.wait(INTERVAL):
             self._now |= self._look()
 
-    def _look(self) -> dict[str, int]:
-        pids = {str(pid) for pid in self._watched.members()}
+    def _look(self) -> dict[str, dict[str, int]]:
+        pids = set(self._watched.members())
         lines = subprocess.run(
             ['ss', '-tinpHO'], capture_output=True, text=True, check=True
         ).stdout.splitlines()
-        return {
-            found['ends']: sum(int(n) for _, n in BYTES.findall(found['info']))
-            for found in map(CONNECTION.search, lines)
-            if found and found['pid'] in pids
-        }
+        return dict(
+            _connection(line)
+            for line in lines
+            if pids.intersection(map(int, PID.findall(line)))
+        )
+
+    def _read_ended(self) -> None:
+        assert self._events.stdout is not None
+        for line in self._events.stdout:
+            if ENDS.search(line):
+                self._ended.update([_connection(line)])
+
+
+def _connection(line: str) -> tuple[str, dict[str, int]]:
+    """Read a line of ``ss``: the two ends, and the bytes of each kind."""
+    ends = ENDS.search(line)
+    assert ends is not None, line
+    counts = {kind: BYTES[kind].search(line) for kind in BYTES}
+    return ' '.join(ends[0].split()), {
+        kind: int(count[1]) if count else 0 for kind, count in counts.items()
+    }
