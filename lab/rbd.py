@@ -2,6 +2,7 @@
 """What is in the lab's pools, seen by client.admin, past all drivers."""
 
 from collections.abc import Iterator
+import concurrent.futures
 import contextlib
 import hashlib
 import os
@@ -14,6 +15,7 @@ import rbd
 from lab import state as lab_state
 
 CHUNK = 4 << 20
+WRITERS = 8
 
 
 @contextlib.contextmanager
@@ -89,6 +91,12 @@ def write_random(
     ioctx: Any, image: str, offsets: range, length: int = 4096
 ) -> None:
     """Write random bytes at each of some offsets of an image."""
-    with rbd.Image(ioctx, image) as target:
-        for offset in offsets:
-            target.write(os.urandom(length), offset)
+
+    def write(offset: int) -> None:
+        target.write(os.urandom(length), offset)
+
+    with (
+        rbd.Image(ioctx, image) as target,
+        concurrent.futures.ThreadPoolExecutor(WRITERS) as pool,
+    ):
+        list(pool.map(write, offsets))
