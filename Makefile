@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo   compare the stock driver and ours on a fresh lab
 # make test   lint, unit tests, and functional tests on a fresh lab
+# make bench  measure the stock driver and each method of ours on a fresh lab,
+#             and write the figures into the documents and the README
 # make lab    bring a lab up and leave it running (make lab-down ends it)
 
 PYTHON3 := .venv/bin/python
 
-.PHONY: demo test lint docs lab lab-down setup
+.PHONY: bench demo test lint docs lab lab-down setup
 
 demo: setup
 	$(PYTHON3) -m lab --state .lab/demo demo
 
 test: setup
 	$(PYTHON3) tools/run_tests.py
+
+bench: setup
+	[ ! -e .lab/bench ] || $(PYTHON3) -m lab --state .lab/bench down --purge
+	$(PYTHON3) -m bench --state .lab/bench \
+	    --out doc/source/figures --readme README.rst
 
 lint: setup
 	PATH="$(CURDIR)/.venv/bin:$$PATH" tools/lint.sh

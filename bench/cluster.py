@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lab's Ceph cluster, as the measurements need it."""
+
+from collections.abc import Iterator
+import contextlib
+import time
+from typing import Any
+
+import rbd as librbd
+
+from bench import cases
+from bench import counters
+from lab import ceph
+from lab import rbd
+from lab import service
+from lab import state as lab_state
+
+# Seconds for the space of what was deleted to come back.
+FREE_SECONDS = 180
+# Two looks at the space in use, so many seconds apart, that agree within so
+# many bytes, say that nothing is written or removed any more. The OSD's own
+# bookkeeping is a few KiB.
+STILL_SECONDS = 0.3
+STILL_BYTES = 256 * cases.KIB
+# What reads the parent of an image that is not flattened yet.
+READS_VOLUMES = ', profile rbd-read-only pool=volumes'
+
+
+class Cluster:
+    """The lab's cluster, seen by client.admin."""
+
+    def __init__(self, state: lab_state.State) -> None:
+        self._state = state
+        self._osd = ceph.Osd(state)
+
+    @property
+    def conf(self) -> str:
+        """The path of its ceph.conf."""
+        return str(self._osd.conf)
+
+    def allocated(self) -> int:
+        """Return the bytes that data takes in the OSD, in all pools."""
+        dump = counters.ask(self._osd.base / 'osd.asok', 'perf dump')
+        return int(dump['bluestore']['bluestore_allocated'])
+
+    def settled(self, limit: int | None = None) -> int:
+        """Wait until nothing is written or removed; return what is in use.
+
+        :param limit: bytes in use before what was since removed; the wait
+            goes on until no more is
+        :raises Failed: when it takes too long
+        """
+        seen = [-cases.GIB]
+
+        def still() -> bool:
+            time.sleep(STILL_SECONDS)
+            seen.append(self.allocated())
+            if limit is not None and seen[-1] > limit + cases.MIB:
+                return False
+            return abs(seen[-1] - seen[-2]) < STILL_BYTES
+
+        service.wait("the OSD's space", still, FREE_SECONDS)
+        return seen[-1]
+
+    @contextlib.contextmanager
+    def glance_reads_volumes(self) -> Iterator[None]:
+        """Let Glance's user read the volumes' pool for a while."""
+        caps = ceph.CAPS['glance']
+        self._set_caps('glance', caps | {'osd': caps['osd'] + READS_VOLUMES})
+        try:
+            yield
+        finally:
+            self._set_caps('glance', caps)
+
+    def _set_caps(self, user: str, caps: dict[str, str]) -> None:
+        words = [word for cap in caps.items() for word in cap]
+        self._osd.admin('auth', 'caps', f'client.{user}', *words)
+
+    def fill(self, image: str, case: cases.Case) -> None:
+        """Write a case's data to an image of the volumes' pool."""
+        with rbd.pool(self._state, 'volumes') as pool:
+            rbd.write_random(pool, image, case.offsets, case.length)
+
+    def is_clone(self, image: str) -> bool:
+        """Tell whether an image of Glance's pool depends on another."""
+        with self._image('images', image) as handle:
+            try:
+                handle.parent_info()
+            except librbd.ImageNotFound:
+                return False
+            return True
+
+    def check(self, volume: str, image: str, case: cases.Case) -> None:
+        """Compare the beginnings of what was written, here and there.
+
+        :raises Failed: when the image differs, so that its figures are void
+        """
+        with (
+            self._image('volumes', volume) as ours,
+            self._image('images', image) as theirs,
+        ):
+            same = ours.size() == theirs.size() and all(
+                ours.read(offset, 4096) == theirs.read(offset, 4096)
+                for offset in case.offsets
+            )
+        if not same:
+            raise service.Failed(f'{image} is not what {volume} is')
+
+    @contextlib.contextmanager
+    def _image(self, pool: str, name: str) -> Iterator[Any]:
+        with rbd.pool(self._state, pool) as ioctx:
+            with librbd.Image(ioctx, name, read_only=True) as handle:
+                yield handle

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns the results of a run into tables, as text and for the documents."""
+
+import dataclasses
+import itertools
+import pathlib
+import re
+
+import rich.console
+import rich.table
+
+from bench import cases
+from bench import claims
+from bench import figures
+from bench import picture
+from bench import results as bench_results
+
+UPLOAD, STEP = bench_results.UPLOAD, bench_results.STEP
+NOTHING = '—'
+
+BEGIN = '.. figures of make bench: begin'
+END = '.. figures of make bench: end'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table:
+    """A table of text; the first cell of a row names what it is about."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+def tables(results: bench_results.Results) -> list[Table]:
+    """Make every table of a run."""
+    return [
+        table
+        for table in (_claims(results), _uploads(results), _steps(results))
+        if table.rows
+    ]
+
+
+def notes(results: bench_results.Results) -> list[str]:
+    """Say what the tables need for being read rightly."""
+    about = '; '.join(f'{name} {text}' for name, text in results.about.items())
+    said = [
+        f'{about}. Rounds: {results.rounds}.',
+        'Each figure is a median, with the least and the most in parentheses; '
+        'a ratio is that of the medians, with the least and the most ratio '
+        'within one round.',
+    ]
+    for case in cases.ALL:
+        for method in cases.METHODS:
+            counted = len(results.values(UPLOAD, case, method, 'seconds'))
+            if reason := case.left_out(method):
+                said.append(f'{case.title}, {method}: {NOTHING}, as {reason}.')
+            elif 0 < counted < results.rounds:
+                said.append(
+                    f'{case.title}, {method}: {counted} of the rounds only, '
+                    'as it takes long.'
+                )
+    return said
+
+
+def _claims(results: bench_results.Results) -> Table:
+    rows = []
+    for claim in claims.CLAIMS:
+        found = claim.found(results)
+        bound = 'at most' if claim.at_most else 'at least'
+        rows.append(
+            [
+                claim.text,
+                f'{bound} {claim.limit:g} {claim.unit}'.rstrip(),
+                _spread(found, claim.unit),
+                NOTHING
+                if found is None
+                else ('yes' if claim.holds(found) else 'NO'),
+            ]
+        )
+    return Table('What is claimed', ['', 'wanted', 'found', 'holds'], rows)
+
+
+def _uploads(results: bench_results.Results) -> Table:
+    rows = []
+    for case in cases.ALL:
+        measured = {
+            method: results.summary(UPLOAD, case, method, 'seconds')
+            for method in cases.METHODS
+        }
+        if not any(measured.values()):
+            continue
+        for method, seconds in measured.items():
+            faster = figures.ratio(
+                results.values(UPLOAD, case, cases.UPSTREAM, 'seconds'),
+                results.values(UPLOAD, case, method, 'seconds'),
+            )
+            rows.append(
+                [
+                    case.title,
+                    _named(results, case, method),
+                    _spread(seconds, 's'),
+                    _spread(faster),
+                    *_bytes(results, UPLOAD, case, method),
+                    _spread(
+                        results.summary(UPLOAD, case, method, 'detached'), 's'
+                    ),
+                ]
+            )
+    return Table(
+        'Whole uploads, from the request to active',
+        ['volume', 'method', 'request to active', 'upstream / this']
+        + ['host sent', 'host received', 'image occupies', 'independent'],
+        rows,
+    )
+
+
+def _named(
+    results: bench_results.Results, case: cases.Case, method: str
+) -> str:
+    """Name a method, and what made the images where the name does not say."""
+    made_by = results.made_by(case, method)
+    if method == cases.UPSTREAM or made_by in ([], [method]):
+        return method
+    return f'{method} ({", ".join(made_by)})'
+
+
+def _steps(results: bench_results.Results) -> Table:
+    rows = []
+    for case in itertools.chain(*cases.MATERIALISED):
+        for method in cases.STEPS:
+            values = results.values(STEP, case, method, 'seconds')
+            if not values:
+                continue
+            base = results.values(STEP, case, cases.RBD_CP, 'seconds')
+            rows.append(
+                [
+                    case.title,
+                    method,
+                    _spread(figures.summarise(values), 's'),
+                    _spread(figures.ratio(values, base)),
+                    *_bytes(results, STEP, case, method),
+                ]
+            )
+    return Table(
+        'The step that makes the data, alone',
+        ['volume', 'by', 'time', 'this / rbd cp']
+        + ['client sent', 'client received', 'image occupies'],
+        rows,
+    )
+
+
+def _bytes(
+    results: bench_results.Results, kind: str, case: cases.Case, method: str
+) -> list[str]:
+    return [
+        _mib(results.summary(kind, case, method, what))
+        for what in ('sent', 'received', 'occupied')
+    ]
+
+
+def _mib(summary: figures.Summary | None) -> str:
+    """Write an amount of bytes; they hardly vary, so only the median."""
+    if summary is None:
+        return NOTHING
+    return f'{_number(summary.median / cases.MIB)} MiB'
+
+
+def _spread(summary: figures.Summary | None, unit: str = '') -> str:
+    if summary is None:
+        return NOTHING
+    median = f'{_number(summary.median)} {unit}'.rstrip()
+    if summary.count == 1:
+        return median
+    return f'{median} ({_number(summary.low)} to {_number(summary.high)})'
+
+
+def _number(value: float) -> str:
+    """Write a number with as many digits as mean something."""
+    if value >= 100:
+        return f'{value:.0f}'
+    return f'{value:.1f}' if value >= 10 else f'{value:.2f}'
+
+
+def show(results: bench_results.Results) -> None:
+    """Print every table and note."""
+    console = rich.console.Console()
+    for table in tables(results):
+        shown = rich.table.Table(title=table.title)
+        for name in table.header:
+            shown.add_column(name)
+        for above, row in zip([None, *table.rows], table.rows, strict=False):
+            same = above is not None and above[0] == row[0]
+            if above is not None and not same:
+                shown.add_section()
+            shown.add_row('' if same else row[0], *row[1:])
+        console.print(shown)
+    for note in notes(results):
+        console.print(f'* {note}', highlight=False)
+
+
+def write(results: bench_results.Results, folder: pathlib.Path) -> None:
+    """Write the tables, the picture and all samples for the documents."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'bench.json').write_text(results.to_json())
+    (folder / 'bench.inc').write_text(restructured(results))
+    picture.draw(results, folder / 'bench.png')
+
+
+def restructured(results: bench_results.Results) -> str:
+    """Write every table and note as reStructuredText."""
+    lines = ['.. Written by ``make bench``; what is changed here is lost.', '']
+    for table in tables(results):
+        lines += [f'.. list-table:: {table.title}', '   :header-rows: 1', '']
+        for row in [table.header, *table.rows]:
+            lines += [f'   * - {row[0]}'.rstrip()]
+            lines += [f'     - {cell}' for cell in row[1:]]
+        lines.append('')
+    for note in notes(results):
+        lines.append(f'* {note}')
+    return '\n'.join(lines) + '\n'
+
+
+def write_readme(results: bench_results.Results, path: pathlib.Path) -> None:
+    """Put the main figures between the two marks of a README.
+
+    :raises ValueError: when the marks are not there
+    """
+    old = path.read_text()
+    pattern = f'{re.escape(BEGIN)}\n.*?{re.escape(END)}\n'
+    if not re.search(pattern, old, re.DOTALL):
+        raise ValueError(f'{path} has no lines {BEGIN!r} and {END!r}')
+    table = simple(_main(results))
+    new = f'{BEGIN}\n\n{table}\n{END}\n'
+    path.write_text(re.sub(pattern, lambda _: new, old, flags=re.DOTALL))
+
+
+def _main(results: bench_results.Results) -> Table:
+    """Make the table of the case that the README speaks of."""
+    case = cases.THIN_4
+    rows = []
+    for method in cases.METHODS:
+        faster = figures.ratio(
+            results.values(UPLOAD, case, cases.UPSTREAM, 'seconds'),
+            results.values(UPLOAD, case, method, 'seconds'),
+        )
+        sums = (
+            results.summary(UPLOAD, case, method, what)
+            for what in ('occupied', 'moved')
+        )
+        rows.append(
+            [
+                method,
+                _spread(results.summary(UPLOAD, case, method, 'seconds'), 's'),
+                NOTHING if method == cases.UPSTREAM else _spread(faster),
+                *map(_mib, sums),
+            ]
+        )
+    return Table(
+        case.title,
+        ['method', 'request to active', 'faster', 'occupies', 'through host'],
+        rows,
+    )
+
+
+def simple(table: Table) -> str:
+    """Write a table so that it reads well as plain text, too."""
+    every = [table.header, *table.rows]
+    widths = [max(map(len, column)) for column in zip(*every, strict=True)]
+    border = ' '.join('=' * width for width in widths)
+    lines = [
+        ' '.join(
+            cell + ' ' * (width - len(cell))
+            for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in every
+    ]
+    return '\n'.join([border, lines[0], border, *lines[1:], border]) + '\n'

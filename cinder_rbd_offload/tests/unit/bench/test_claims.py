@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each claim is looked up where it belongs, and may be found wrong."""
+
+import ddt
+from oslotest import base
+
+from bench import cases
+from bench import claims
+from bench import results
+from cinder_rbd_offload.tests.unit.bench import samples
+
+CLAIMS = {claim.text: claim for claim in claims.CLAIMS}
+STEP = {'kind': results.STEP}
+MIB = cases.MIB
+
+# Two samples or one that keep a claim, and then such that break it.
+TABLE = (
+    (
+        '4 GiB, 1 GiB in use, request to active: upstream / offload',
+        [
+            samples.sample(cases.THIN_4, 'upstream', 30),
+            samples.sample(cases.THIN_4, 'offload', 4),
+        ],
+        [
+            samples.sample(cases.THIN_4, 'upstream', 30),
+            samples.sample(cases.THIN_4, 'offload', 6),
+        ],
+    ),
+    (
+        '4 GiB, 1 GiB in use, the step alone: copy / rbd cp',
+        [
+            samples.sample(cases.THIN_4, 'rbd cp', 2, **STEP),
+            samples.sample(cases.THIN_4, 'copy', 2.1, **STEP),
+        ],
+        [
+            samples.sample(cases.THIN_4, 'rbd cp', 2, **STEP),
+            samples.sample(cases.THIN_4, 'copy', 2.4, **STEP),
+        ],
+    ),
+    (
+        '256 MiB in use, request to active: offload of 1 TiB / of 1 GiB',
+        [
+            samples.sample(cases.THIN_1024, 'offload', 4),
+            samples.sample(cases.THIN_1, 'offload', 3),
+        ],
+        [
+            samples.sample(cases.THIN_1024, 'offload', 6),
+            samples.sample(cases.THIN_1, 'offload', 3),
+        ],
+    ),
+    (
+        '256 MiB in use, request to active: instant of 1 TiB / of 1 GiB',
+        [
+            samples.sample(cases.THIN_1024, 'instant', 2),
+            samples.sample(cases.THIN_1, 'instant', 2),
+        ],
+        [
+            samples.sample(cases.THIN_1024, 'instant', 3),
+            samples.sample(cases.THIN_1, 'instant', 2),
+        ],
+    ),
+    (
+        '2 GiB, 4 KiB in each object: sent by the step clone_flatten',
+        [samples.sample(cases.SPECKS, 'clone_flatten', sent=3 * MIB, **STEP)],
+        [samples.sample(cases.SPECKS, 'clone_flatten', sent=5 * MIB, **STEP)],
+    ),
+    (
+        '2 GiB, 4 KiB in each object: sent through the host by offload',
+        [samples.sample(cases.SPECKS, 'offload', sent=3 * MIB)],
+        [samples.sample(cases.SPECKS, 'offload', sent=5 * MIB)],
+    ),
+    (
+        'any volume: through the host by instant, at most',
+        [samples.sample(cases.DENSE_4, 'instant', sent=MIB, received=MIB)],
+        [
+            samples.sample(cases.THIN_1, 'instant', sent=MIB, received=MIB),
+            samples.sample(cases.DENSE_4, 'instant'),
+        ],
+    ),
+    (
+        'any volume: the image of offload occupies / in use, at most',
+        [samples.sample(cases.SPECKS, 'offload')],
+        [
+            samples.sample(cases.THIN_1, 'offload'),
+            samples.sample(cases.SPECKS, 'offload', occupied=cases.GIB),
+        ],
+    ),
+)
+
+
+@ddt.ddt
+class ClaimsTestCase(base.BaseTestCase):
+    def test_all_are_here(self):
+        self.assertEqual(set(CLAIMS), {text for text, *_rest in TABLE})
+
+    @ddt.data(*TABLE)
+    @ddt.unpack
+    def test_holds_or_not(self, text, good, bad):
+        claim = CLAIMS[text]
+        for expected, measured in ((True, good), (False, bad)):
+            found = claim.found(samples.run(*measured))
+            self.assertEqual(expected, claim.holds(found), found)
+
+    @ddt.data(*CLAIMS)
+    def test_what_was_not_measured_is_not_found(self, text):
+        self.assertIsNone(CLAIMS[text].found(samples.run()))

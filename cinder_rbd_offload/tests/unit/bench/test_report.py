@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables say what was measured, and nothing that was not."""
+
+import json
+import pathlib
+
+import fixtures
+from oslotest import base
+
+from bench import cases
+from bench import report
+from cinder_rbd_offload.tests.unit.bench import samples
+
+UPSTREAM = [
+    samples.sample(cases.THIN_4, 'upstream', seconds, number)
+    for number, seconds in enumerate((30.0, 20.0, 40.0))
+]
+OURS = [
+    samples.sample(
+        cases.THIN_4, 'offload', seconds, number, made_by='clone_flatten'
+    )
+    for number, seconds in enumerate((3.0, 2.5, 5.0))
+]
+RUN = samples.run(*UPSTREAM, *OURS, rounds=3)
+
+
+def row(results, method):
+    """Return the row of a method in the table of uploads."""
+    (found,) = (
+        one
+        for table in report.tables(results)
+        if table.title.startswith('Whole uploads')
+        for one in table.rows
+        if one[1].startswith(method)
+    )
+    return found
+
+
+class ReportTestCase(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+
+    def test_a_row_has_median_spread_and_ratio(self):
+        self.assertEqual(
+            [
+                '4 GiB, 1 GiB in use',
+                'offload (clone_flatten)',
+                '3.00 s (2.50 to 5.00)',
+                '10.0 (8.00 to 10.0)',
+                *['1024 MiB'] * 3,
+                '3.00 s (2.50 to 5.00)',
+            ],
+            row(RUN, 'offload'),
+        )
+
+    def test_a_method_that_was_not_measured_has_no_figures(self):
+        self.assertEqual({report.NOTHING}, set(row(RUN, 'instant')[2:]))
+
+    def test_one_round_has_no_spread(self):
+        results = samples.run(UPSTREAM[0], OURS[0])
+        self.assertEqual('3.00 s', row(results, 'offload')[2])
+
+    def test_cases_that_were_not_measured_are_left_out(self):
+        text = report.restructured(RUN)
+        self.assertIn(cases.THIN_4.title, text)
+        self.assertNotIn(f'* - {cases.DENSE_4.title}', text)
+
+    def test_an_empty_run_has_no_rows_but_the_claims(self):
+        self.assertEqual(
+            ['What is claimed'],
+            [table.title for table in report.tables(samples.run())],
+        )
+
+    def test_notes_say_on_what_it_ran_and_why_something_is_missing(self):
+        text = ' '.join(report.notes(RUN))
+        self.assertIn('2 cores', text)
+        self.assertIn('1 TiB, 256 MiB in use, upstream: —, as', text)
+
+    def test_notes_name_what_had_fewer_rounds(self):
+        results = samples.run(OURS[0], rounds=3)
+        self.assertIn(
+            '4 GiB, 1 GiB in use, offload: 1 of the rounds only',
+            ' '.join(report.notes(results)),
+        )
+
+    def test_it_is_written_with_a_picture_and_every_sample(self):
+        report.write(RUN, self.folder / 'figures')
+        written = {
+            path.name: path.read_bytes()
+            for path in (self.folder / 'figures').iterdir()
+        }
+        self.assertEqual(
+            {'bench.inc', 'bench.json', 'bench.png'}, set(written)
+        )
+        self.assertEqual(b'\x89PNG', written['bench.png'][:4])
+        self.assertEqual(
+            [30.0, 20.0, 40.0, 3.0, 2.5, 5.0],
+            [
+                one['seconds']
+                for one in json.loads(written['bench.json'])['samples']
+            ],
+        )
+
+    def test_the_readme_is_changed_between_the_marks_only(self):
+        readme = self.folder / 'README.rst'
+        readme.write_text(f'a\n\n{report.BEGIN}\nold\n{report.END}\n\nb\n')
+        report.write_readme(RUN, readme)
+        first = readme.read_text()
+        self.assertNotIn('old', first)
+        self.assertIn('3.00 s (2.50 to 5.00)', first)
+        self.assertTrue(first.startswith(f'a\n\n{report.BEGIN}\n\n==='))
+        self.assertTrue(first.endswith(f'===\n\n{report.END}\n\nb\n'))
+        report.write_readme(RUN, readme)
+        self.assertEqual(first, readme.read_text())
+
+    def test_a_readme_without_marks_is_refused(self):
+        readme = self.folder / 'README.rst'
+        readme.write_text('a\n')
+        self.assertRaises(ValueError, report.write_readme, RUN, readme)
+        self.assertEqual('a\n', readme.read_text())
+
+    def test_a_simple_table(self):
+        table = report.Table('', ['', 'b'], [['long', '1'], ['c', '22']])
+        self.assertEqual(
+            '==== ==\n     b\n==== ==\nlong 1\nc    22\n==== ==\n',
+            report.simple(table),
+        )
