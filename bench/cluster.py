@@ -6,10 +6,12 @@ import contextlib
 import time
 from typing import Any
 
+import rados
 import rbd as librbd
 
 from bench import cases
 from bench import counters
+from cinder_rbd_offload import ceph as offload_ceph
 from lab import ceph
 from lab import rbd
 from lab import service
@@ -17,11 +19,15 @@ from lab import state as lab_state
 
 # Seconds for the space of what was deleted to come back.
 FREE_SECONDS = 180
+# Seconds for the manager to flatten an image; it tries again after 30.
+FLATTEN_SECONDS = 300
 # Two looks at the space in use, so many seconds apart, that agree within so
 # many bytes, say that nothing is written or removed any more. The OSD's own
 # bookkeeping is a few KiB.
 STILL_SECONDS = 0.3
 STILL_BYTES = 256 * cases.KIB
+# How the keys begin of what the driver has learnt of a Glance store.
+LEARNT = 'clones in '
 # What reads the parent of an image that is not flattened yet.
 READS_VOLUMES = ', profile rbd-read-only pool=volumes'
 
@@ -72,6 +78,17 @@ class Cluster:
         finally:
             self._set_caps('glance', caps)
 
+    def forget_glance(self) -> None:
+        """Have the driver forget whether Glance reads the volumes' pool.
+
+        It learns that from uploads, and keeps it for later ones.
+        """
+        with rbd.pool(self._state, 'volumes') as ioctx:
+            table = offload_ceph.Table(rados, ioctx)
+            for key, value in table.read().items():
+                if key.startswith(LEARNT):
+                    table.swap(key, value, '')
+
     def _set_caps(self, user: str, caps: dict[str, str]) -> None:
         words = [word for cap in caps.items() for word in cap]
         self._osd.admin('auth', 'caps', f'client.{user}', *words)
@@ -81,14 +98,35 @@ class Cluster:
         with rbd.pool(self._state, 'volumes') as pool:
             rbd.write_random(pool, image, case.offsets, case.length)
 
-    def is_clone(self, image: str) -> bool:
-        """Tell whether an image of Glance's pool depends on another."""
+    def _is_clone(self, image: str) -> bool:
         with self._image('images', image) as handle:
             try:
                 handle.parent_info()
             except librbd.ImageNotFound:
                 return False
             return True
+
+    def await_flattened(self, image: str) -> float:
+        """Wait until an image depends on no other; return when that was.
+
+        The manager, which may have flattened it, is then done with it, too:
+        Glance would delete it by half while it is open for writing.
+
+        :returns: a moment of the monotonic clock
+        :raises Failed: when it takes too long
+        """
+        service.wait(
+            f'the flattening of {image}',
+            lambda: not self._is_clone(image),
+            FLATTEN_SECONDS,
+        )
+        flattened = time.monotonic()
+        service.wait(
+            "the manager's tasks",
+            lambda: image not in self._osd.admin('rbd', 'task', 'list'),
+            FLATTEN_SECONDS,
+        )
+        return flattened
 
     def check(self, volume: str, image: str, case: cases.Case) -> None:
         """Compare the beginnings of what was written, here and there.

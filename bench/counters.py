@@ -43,17 +43,17 @@ class Client:
         self.cluster = cluster
         self._folder = folder
 
-    def moved(self) -> tuple[int, int]:
-        """Return the bytes sent and received since the connection began."""
+    def sent(self) -> int:
+        """Return the bytes that the messenger says it has sent so far.
+
+        That of Ceph 16 leaves out what it could not send at the first try,
+        because a socket was full.
+        """
         (path,) = self._folder.iterdir()
-        workers = [
-            counts
+        return sum(
+            counts['msgr_send_bytes']
             for name, counts in ask(path, 'perf dump').items()
             if name.startswith(WORKER)
-        ]
-        return (
-            sum(counts['msgr_send_bytes'] for counts in workers),
-            sum(counts['msgr_recv_bytes'] for counts in workers),
         )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from bench import cases
 from bench import cluster as bench_cluster
 from bench import results as bench_results
+from lab import cinder
 from lab import client
 from lab import lab as lab_lab
 from lab import service
@@ -23,7 +24,7 @@ from lab import traffic
 
 # Seconds for a volume to be made or deleted, or an image deleted.
 CHANGE_SECONDS = 120
-# Seconds for an upload, and for an image to be flattened behind it.
+# Seconds for an upload.
 UPLOAD_SECONDS = 600
 # Seconds between two looks at an image on its way to ``active``.
 LOOK_SECONDS = 0.1
@@ -98,6 +99,7 @@ class EndToEnd:
         with contextlib.ExitStack() as stack:
             if method == 'instant':
                 stack.enter_context(self._cluster.glance_reads_volumes())
+            self._cluster.forget_glance()
             before = self._cluster.settled()
             with traffic.Traffic(self._service.process) as counted:
                 started = time.monotonic()
@@ -106,8 +108,10 @@ class EndToEnd:
                 self._storage.wait_for_status(
                     volume, 'available', interval=0.2, wait=CHANGE_SECONDS
                 )
-            self._await_detached(image_id)
-            detached = time.monotonic() - started
+            detached = seconds
+            if method == 'instant':
+                flattened = self._cluster.await_flattened(image_id)
+                detached = max(seconds, flattened - started)
             after = self._cluster.settled()
             self._cluster.check(f'volume-{volume.id}', image_id, case)
             made_by = self._made_by(image_id, method)
@@ -126,7 +130,7 @@ class EndToEnd:
             sent=counted.sent,
             received=counted.received,
             occupied=after - before,
-            detached=detached if method == 'instant' else seconds,
+            detached=detached,
             made_by=made_by,
         )
 
@@ -150,17 +154,10 @@ class EndToEnd:
             f'{self._service.log}'
         )
 
-    def _await_detached(self, image_id: str) -> None:
-        service.wait(
-            f'the flattening of {image_id}',
-            lambda: not self._cluster.is_clone(image_id),
-            UPLOAD_SECONDS,
-        )
-
     def _made_by(self, image_id: str, method: str) -> str:
         """Look up in the log what made an image.
 
-        :raises Failed: when ours left it to upstream's stream, so that the
+        :raises Failed: when it was not what the method says, so that the
             figure would stand under a wrong name
         """
         log = self._service.log.read_text(errors='replace')
@@ -168,9 +165,11 @@ class EndToEnd:
         found = INSIDE.search('\n'.join(lines))
         if method == cases.UPSTREAM:
             return STREAM
-        if found is None:
+        made_by = found[1] if found else STREAM
+        wrong = made_by != method and method in cinder.METHODS
+        if wrong or made_by == STREAM:
             raise service.Failed(
-                f'{method}: image {image_id} was not made inside the cluster; '
-                f'see {self._service.log}'
+                f'{method}: image {image_id} was made by {made_by}; see '
+                f'{self._service.log}'
             )
-        return found[1]
+        return made_by

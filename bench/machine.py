@@ -9,7 +9,7 @@ import platform
 import re
 import subprocess
 
-DISTRIBUTIONS = ('cinder', 'glance', 'cinder-rbd-offload')
+DISTRIBUTIONS = ('cinder', 'glance')
 SECONDS = 30
 
 
@@ -28,6 +28,7 @@ def about() -> dict[str, str]:
         'Python': platform.python_version(),
         'Ceph': _second_word('ceph version', 'ceph', '--version'),
         **{name: metadata.version(name) for name in DISTRIBUTIONS},
+        'this project': _revision(),
     }
 
 
@@ -35,6 +36,22 @@ def _processor() -> str:
     cpus = pathlib.Path('/proc/cpuinfo').read_text()
     found = re.search(r'^model name\s*:\s*(.+)$', cpus, re.MULTILINE)
     return found[1].strip() if found else platform.machine()
+
+
+def _revision() -> str:
+    """Return the commit of this tree, and whether files differ from it."""
+    try:
+        done = subprocess.run(
+            ['git', 'describe', '--always', '--dirty'],
+            cwd=pathlib.Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return metadata.version('cinder-rbd-offload')
+    return done.stdout.strip()
 
 
 def _second_word(before: str, *command: str) -> str:

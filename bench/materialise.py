@@ -8,6 +8,7 @@ snapshot, with their own connection.
 
 from collections.abc import Callable
 import contextlib
+import os
 import subprocess
 import time
 from typing import Any
@@ -29,22 +30,20 @@ SECONDS = 600
 SOURCE = 'bench-source'
 SNAPSHOT = 'bench'
 TARGET = 'bench-target'
-# rbd_default_features, which Cinder gives its images.
-FEATURES = 61
-
-# Seconds, bytes sent, bytes received.
-Measured = tuple[float, int, int]
+# What the driver makes in the lab: rbd_default_features, and the objects of
+# Glance's own images (its rbd_store_chunk_size).
+SHAPE = ceph.Shape(features=61, object_size=8 * cases.MIB)
 
 
-class Child:
-    """A started program, as :mod:`lab.traffic` watches it."""
+class Pids:
+    """Processes that :mod:`lab.traffic` watches, also such as are to come."""
 
-    def __init__(self, child: subprocess.Popen[bytes]) -> None:
-        self._child = child
+    def __init__(self, *pids: int) -> None:
+        self.pids = list(pids)
 
     def members(self) -> list[int]:
-        """Return its pid."""
-        return [self._child.pid]
+        """Return their pids."""
+        return self.pids
 
 
 class Materialise:
@@ -99,8 +98,14 @@ class Materialise:
         self, number: int, case: cases.Case, method: str
     ) -> bench_results.Sample:
         before = self._cluster.settled()
-        make = self._command if method == cases.RBD_CP else self._in_process
-        seconds, sent, received = make(case, method)
+        seconds: float
+        by_messenger: int | None
+        watched = Pids(os.getpid())
+        with traffic.Traffic(watched) as counted:
+            if method == cases.RBD_CP:
+                seconds, by_messenger = self._command(case, watched), None
+            else:
+                seconds, by_messenger = self._in_process(case, method)
         after = self._cluster.settled()
         self._cluster.check(_source(case), TARGET, case)
         with rbd.pool(self._state, 'images') as pool:
@@ -112,34 +117,35 @@ class Materialise:
             method=method,
             round=number,
             seconds=seconds,
-            sent=sent,
-            received=received,
+            sent=counted.sent,
+            received=counted.received,
             occupied=after - before,
             detached=seconds,
             made_by=method,
+            messenger_sent=by_messenger,
         )
 
-    def _command(self, case: cases.Case, _method: str) -> Measured:
-        """Run ``rbd cp``; its bytes are the kernel's count."""
+    def _command(self, case: cases.Case, watched: Pids) -> float:
+        """Run ``rbd cp``; return its seconds."""
         started = time.monotonic()
         child = subprocess.Popen(
             ['rbd', '-c', self._cluster.conf, '--id', USER, '--no-progress']
             + ['cp', f'volumes/{_source(case)}@{SNAPSHOT}', f'images/{TARGET}']
         )
-        with traffic.Traffic(Child(child)) as counted:
-            try:
-                code = child.wait(SECONDS)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-                raise service.Failed(f'rbd cp took over {SECONDS} s') from None
-            seconds = time.monotonic() - started
+        watched.pids = [child.pid]
+        try:
+            code = child.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            raise service.Failed(f'rbd cp took over {SECONDS} s') from None
+        finally:
+            child.kill()
+            child.wait()
         if code:
             raise service.Failed(f'rbd cp failed with exit code {code}')
-        return seconds, counted.sent, counted.received
+        return time.monotonic() - started
 
-    def _in_process(self, case: cases.Case, method: str) -> Measured:
-        """Make it here; its bytes are the messenger's count."""
+    def _in_process(self, case: cases.Case, method: str) -> tuple[float, int]:
+        """Make it here; return the seconds, and what the messenger sent."""
         started = time.monotonic()
         with contextlib.ExitStack() as stack:
             client = stack.enter_context(
@@ -151,8 +157,7 @@ class Materialise:
             )
             MAKE[method](volumes, images, _source(case))
             seconds = time.monotonic() - started
-            sent, received = client.moved()
-        return seconds, sent, received
+            return seconds, client.sent()
 
 
 def _source(case: cases.Case) -> str:
@@ -165,7 +170,7 @@ def _image_copy(volumes: Any, images: Any, source: str) -> None:
 
 
 def _pool(ioctx: Any) -> ceph.Pool:
-    return ceph.Pool(librbd, ioctx, FEATURES)
+    return ceph.Pool(librbd, ioctx, SHAPE)
 
 
 def _copy(volumes: Any, images: Any, source: str) -> None:
@@ -175,7 +180,7 @@ def _copy(volumes: Any, images: Any, source: str) -> None:
 def _clone_flatten(volumes: Any, images: Any, source: str) -> None:
     target = _pool(images)
     _pool(volumes).clone(source, SNAPSHOT, target, TARGET)
-    target.flatten(TARGET)
+    target.flatten(TARGET, ceph.Progress())
 
 
 MAKE: dict[str, Callable[[Any, Any, str], None]] = dict(

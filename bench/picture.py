@@ -5,15 +5,17 @@ import pathlib
 
 from matplotlib import axes
 from matplotlib import figure
+from matplotlib import ticker
 
 from bench import cases
 from bench import results as bench_results
 
-# What is drawn: the title, the measure, and what it is divided by.
+# What is drawn: the title, the measure, what it is divided by, and where the
+# logarithmic scale begins.
 PANELS = (
-    ('request to active, seconds', 'seconds', 1),
-    ('through the cinder-volume host, MiB', 'moved', cases.MIB),
-    ('the image occupies, MiB', 'occupied', cases.MIB),
+    ('request to active, seconds', 'seconds', 1, 0.5),
+    ('through the cinder-volume host, MiB', 'moved', cases.MIB, 0.05),
+    ('the image occupies, MiB', 'occupied', cases.MIB, 0.5),
 )
 # Told apart by people who see colours differently, too.
 COLOURS = ('#444444', '#0072b2', '#e69f00', '#56b4e9', '#009e73')
@@ -29,13 +31,15 @@ def draw(results: bench_results.Results, target: pathlib.Path) -> None:
     shown = [
         case
         for case in cases.ALL
-        if any(sample.case == case.key for sample in _uploads(results))
+        if results.measured(bench_results.UPLOAD, case)
     ]
     drawing = figure.Figure(figsize=INCHES, dpi=DPI, layout='constrained')
-    for place, (title, what, unit) in enumerate(PANELS, 1):
+    for place, (title, what, unit, left) in enumerate(PANELS, 1):
         panel = drawing.add_subplot(len(PANELS), 1, place)
         _bars(panel, results, shown, what, unit)
         panel.set_title(title, loc='left')
+        panel.set_xlim(left=left)
+        panel.margins(x=0.1)
     handles, labels = drawing.axes[0].get_legend_handles_labels()
     drawing.legend(
         handles, labels, loc='outside upper center', ncols=len(labels) or 1
@@ -46,12 +50,6 @@ def draw(results: bench_results.Results, target: pathlib.Path) -> None:
         fontsize='small',
     )
     drawing.savefig(target)
-
-
-def _uploads(
-    results: bench_results.Results,
-) -> list[bench_results.Sample]:
-    return [one for one in results.samples if one.kind == bench_results.UPLOAD]
 
 
 def _bars(
@@ -72,7 +70,7 @@ def _bars(
                 )
             )
         ]
-        panel.barh(
+        bars = panel.barh(
             [place + (number - 2) * height for place, _summary in found],
             [summary.median / unit for _place, summary in found],
             height,
@@ -84,7 +82,10 @@ def _bars(
             color=COLOURS[number],
             label=method,
         )
+        panel.bar_label(bars, fmt='%.3g', padding=3, fontsize='x-small')
     panel.set_xscale('log')
+    panel.xaxis.set_major_formatter('{x:g}')
+    panel.xaxis.set_minor_formatter(ticker.NullFormatter())
     panel.set_yticks(range(len(shown)), [case.title for case in shown])
     panel.invert_yaxis()
     panel.grid(axis='x', linewidth=0.3)

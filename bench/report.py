@@ -17,6 +17,8 @@ from bench import results as bench_results
 
 UPLOAD, STEP = bench_results.UPLOAD, bench_results.STEP
 NOTHING = '—'
+# Columns of a table that goes to a file.
+WIDTH = 160
 
 BEGIN = '.. figures of make bench: begin'
 END = '.. figures of make bench: end'
@@ -49,17 +51,34 @@ def notes(results: bench_results.Results) -> list[str]:
         'a ratio is that of the medians, with the least and the most ratio '
         'within one round.',
     ]
-    for case in cases.ALL:
-        for method in cases.METHODS:
-            counted = len(results.values(UPLOAD, case, method, 'seconds'))
-            if reason := case.left_out(method):
-                said.append(f'{case.title}, {method}: {NOTHING}, as {reason}.')
-            elif 0 < counted < results.rounds:
-                said.append(
-                    f'{case.title}, {method}: {counted} of the rounds only, '
-                    'as it takes long.'
-                )
+    left_out: dict[str, list[str]] = {}
+    fewer: dict[int, list[str]] = {}
+    for (kind, case, method), count in _counts(results).items():
+        if reason := case.left_out(method):
+            left_out.setdefault(reason, []).append(case.title)
+        elif 0 < count < results.rounds:
+            step = ' alone' if kind == STEP else ''
+            fewer.setdefault(count, []).append(f'{case.title}: {method}{step}')
+    for reason, titles in left_out.items():
+        said.append(f'Not measured: {"; ".join(titles)}: {reason}.')
+    for count, titles in fewer.items():
+        said.append(f'Slow, so {count} rounds only: {"; ".join(titles)}.')
     return said
+
+
+def _counts(
+    results: bench_results.Results,
+) -> dict[tuple[str, cases.Case, str], int]:
+    """Count the samples of each method in each case that was measured."""
+    return {
+        (kind, case, method): len(
+            results.values(kind, case, method, 'seconds')
+        )
+        for kind, methods in ((UPLOAD, cases.METHODS), (STEP, cases.STEPS))
+        for case in cases.ALL
+        if results.measured(kind, case)
+        for method in methods
+    }
 
 
 def _claims(results: bench_results.Results) -> Table:
@@ -83,13 +102,11 @@ def _claims(results: bench_results.Results) -> Table:
 def _uploads(results: bench_results.Results) -> Table:
     rows = []
     for case in cases.ALL:
-        measured = {
-            method: results.summary(UPLOAD, case, method, 'seconds')
-            for method in cases.METHODS
-        }
-        if not any(measured.values()):
+        if not results.measured(UPLOAD, case):
             continue
-        for method, seconds in measured.items():
+        for method in cases.METHODS:
+            seconds = results.summary(UPLOAD, case, method, 'seconds')
+            detached = results.summary(UPLOAD, case, method, 'detached')
             faster = figures.ratio(
                 results.values(UPLOAD, case, cases.UPSTREAM, 'seconds'),
                 results.values(UPLOAD, case, method, 'seconds'),
@@ -101,9 +118,9 @@ def _uploads(results: bench_results.Results) -> Table:
                     _spread(seconds, 's'),
                     _spread(faster),
                     *_bytes(results, UPLOAD, case, method),
-                    _spread(
-                        results.summary(UPLOAD, case, method, 'detached'), 's'
-                    ),
+                    'when active'
+                    if detached and detached == seconds
+                    else _spread(detached, 's'),
                 ]
             )
     return Table(
@@ -138,13 +155,17 @@ def _steps(results: bench_results.Results) -> Table:
                     method,
                     _spread(figures.summarise(values), 's'),
                     _spread(figures.ratio(values, base)),
+                    _mib(
+                        results.summary(STEP, case, method, 'messenger_sent')
+                    ),
                     *_bytes(results, STEP, case, method),
                 ]
             )
     return Table(
         'The step that makes the data, alone',
         ['volume', 'by', 'time', 'this / rbd cp']
-        + ['client sent', 'client received', 'image occupies'],
+        + ['messenger sent', 'client sent', 'client received']
+        + ['image occupies'],
         rows,
     )
 
@@ -169,7 +190,7 @@ def _spread(summary: figures.Summary | None, unit: str = '') -> str:
     if summary is None:
         return NOTHING
     median = f'{_number(summary.median)} {unit}'.rstrip()
-    if summary.count == 1:
+    if summary.low == summary.high:
         return median
     return f'{median} ({_number(summary.low)} to {_number(summary.high)})'
 
@@ -184,6 +205,8 @@ def _number(value: float) -> str:
 def show(results: bench_results.Results) -> None:
     """Print every table and note."""
     console = rich.console.Console()
+    if not console.is_terminal:
+        console.width = WIDTH
     for table in tables(results):
         shown = rich.table.Table(title=table.title)
         for name in table.header:

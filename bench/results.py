@@ -19,12 +19,14 @@ class Sample:
 
     :param kind: UPLOAD, from request to active; or STEP, the data alone
     :param seconds: how long it took
-    :param sent: bytes that the host or client sent
-    :param received: bytes that it received
+    :param sent: bytes that the host or client sent, by the kernel's count
+    :param received: bytes that it received, likewise
     :param occupied: bytes that the image takes in the OSD
     :param detached: seconds from the request until the image depends on no
         volume any more; as ``seconds`` where it never did once it was made
     :param made_by: what made it, by the log of the driver
+    :param messenger_sent: bytes that the client sent, by its own count; None
+        where it could not be asked
     """
 
     kind: str
@@ -37,6 +39,7 @@ class Sample:
     occupied: int
     detached: float
     made_by: str
+    messenger_sent: int | None = None
 
     @property
     def moved(self) -> int:
@@ -61,12 +64,14 @@ class Results:
     ) -> dict[int, float]:
         """Return one measure of one method in one case, by round.
 
-        :param what: a field or property of :class:`Sample`
+        :param what: a field or property of :class:`Sample`; samples in which
+            it is None do not count
         """
         return {
             one.round: getattr(one, what)
             for one in self.samples
             if (one.kind, one.case, one.method) == (kind, case.key, method)
+            and getattr(one, what) is not None
         }
 
     def summary(
@@ -74,6 +79,12 @@ class Results:
     ) -> figures.Summary | None:
         """Summarise such values; None where there are none."""
         return figures.summarise(self.values(kind, case, method, what))
+
+    def measured(self, kind: str, case: cases.Case) -> bool:
+        """Tell whether there is any sample of a case."""
+        return any(
+            (one.kind, one.case) == (kind, case.key) for one in self.samples
+        )
 
     def made_by(self, case: cases.Case, method: str) -> list[str]:
         """Name the methods that really made the images of a method."""

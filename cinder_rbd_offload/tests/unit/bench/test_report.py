@@ -49,10 +49,16 @@ class ReportTestCase(base.BaseTestCase):
                 '3.00 s (2.50 to 5.00)',
                 '10.0 (8.00 to 10.0)',
                 *['1024 MiB'] * 3,
-                '3.00 s (2.50 to 5.00)',
+                'when active',
             ],
             row(RUN, 'offload'),
         )
+
+    def test_an_image_that_is_flattened_later_says_when(self):
+        results = samples.run(
+            samples.sample(cases.THIN_4, 'instant', 2.0, detached=7.5)
+        )
+        self.assertEqual('7.50 s', row(results, 'instant')[-1])
 
     def test_a_method_that_was_not_measured_has_no_figures(self):
         self.assertEqual({report.NOTHING}, set(row(RUN, 'instant')[2:]))
@@ -72,16 +78,40 @@ class ReportTestCase(base.BaseTestCase):
             [table.title for table in report.tables(samples.run())],
         )
 
-    def test_notes_say_on_what_it_ran_and_why_something_is_missing(self):
-        text = ' '.join(report.notes(RUN))
-        self.assertIn('2 cores', text)
-        self.assertIn('1 TiB, 256 MiB in use, upstream: —, as', text)
+    def test_notes_say_on_what_it_ran(self):
+        self.assertIn('2 cores', report.notes(RUN)[0])
+
+    def test_notes_say_what_is_left_out_and_why_where_it_was_measured(self):
+        def left_out(results):
+            return [n for n in report.notes(results) if 'Not measured' in n]
+
+        self.assertEqual([], left_out(RUN))
+        huge = (cases.THIN_64, cases.THIN_1024)
+        results = samples.run(*(samples.sample(c, 'offload') for c in huge))
+        (note,) = left_out(results)
+        self.assertIn(
+            '64 GiB, 256 MiB in use; 1 TiB, 256 MiB in use: upstream', note
+        )
 
     def test_notes_name_what_had_fewer_rounds(self):
         results = samples.run(OURS[0], rounds=3)
-        self.assertIn(
-            '4 GiB, 1 GiB in use, offload: 1 of the rounds only',
-            ' '.join(report.notes(results)),
+        self.assertEqual(
+            'Slow, so 1 rounds only: 4 GiB, 1 GiB in use: offload.',
+            report.notes(results)[-1],
+        )
+
+    def test_the_messengers_count_stands_beside_the_kernels(self):
+        step = {'kind': 'step', 'sent': 2 * cases.MIB, 'received': 0}
+        results = samples.run(
+            samples.sample(cases.SPECKS, 'rbd cp', **step),
+            samples.sample(
+                *(cases.SPECKS, 'copy'), messenger_sent=cases.MIB, **step
+            ),
+        )
+        *_others, table = report.tables(results)
+        self.assertEqual(
+            [('rbd cp', '—', '2.00 MiB'), ('copy', '1.00 MiB', '2.00 MiB')],
+            [(one[1], one[4], one[5]) for one in table.rows],
         )
 
     def test_it_is_written_with_a_picture_and_every_sample(self):
