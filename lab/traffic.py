@@ -9,8 +9,10 @@ whole, but for connections that live less than a look's interval.
 """
 
 import re
+import socket
 import subprocess
 import threading
+import time
 from types import TracebackType
 from typing import Protocol
 
@@ -18,6 +20,8 @@ from typing import Protocol
 INTERVAL = 0.2
 # Seconds in which the kernel's last reports arrive here.
 GRACE = 0.2
+# Seconds for ``ss`` to start.
+START_SECONDS = 10
 ENDS = re.compile(r'\S+:\d+\s+\S+:\d+')
 PID = re.compile(r'\bpid=(\d+),')
 BYTES = {
@@ -41,10 +45,9 @@ class Traffic:
         self._now: dict[str, dict[str, int]] = {}
         self._ended: dict[str, dict[str, int]] = {}
         self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=work, daemon=True)
-            for work in (self._watch, self._read_ended)
-        ]
+        self._heard = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._reader = threading.Thread(target=self._read_ended, daemon=True)
 
     @property
     def sent(self) -> int:
@@ -65,9 +68,10 @@ class Traffic:
         self._events = subprocess.Popen(
             ['ss', '-tinHOE'], stdout=subprocess.PIPE, text=True
         )
+        self._reader.start()
+        self._await_events()
         self._before = self._look()
-        for thread in self._threads:
-            thread.start()
+        self._watcher.start()
         return self
 
     def __exit__(
@@ -79,9 +83,20 @@ class Traffic:
         self._stop.wait(GRACE)
         self._stop.set()
         self._events.terminate()
-        for thread in self._threads:
-            thread.join()
+        self._watcher.join()
+        self._reader.join()
         self._events.wait()
+
+    def _await_events(self) -> None:
+        """Wait until ended connections are reported: end some, and see."""
+        deadline = time.monotonic() + START_SECONDS
+        with socket.create_server(('127.0.0.1', 0)) as server:
+            while not self._heard.wait(0.02):
+                if time.monotonic() > deadline:
+                    self._events.terminate()
+                    raise TimeoutError('ss -E does not report connections')
+                socket.create_connection(server.getsockname()).close()
+                server.accept()[0].close()
 
     def _count(self, kind: str) -> int:
         seen = {**self._before, **self._now}
@@ -110,6 +125,7 @@ class Traffic:
         assert self._events.stdout is not None
         for line in self._events.stdout:
             if ENDS.search(line):
+                self._heard.set()
                 self._ended.update([_connection(line)])
 
 

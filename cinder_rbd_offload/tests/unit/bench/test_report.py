@@ -2,6 +2,7 @@
 """Tables say what was measured, and nothing that was not."""
 
 import json
+import logging
 import pathlib
 
 import fixtures
@@ -39,6 +40,8 @@ def row(results, method):
 class ReportTestCase(base.BaseTestCase):
     def setUp(self):
         super().setUp()
+        # It tells at length how it chooses a font.
+        logging.getLogger('matplotlib').setLevel(logging.WARNING)
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
 
     def test_a_row_has_median_spread_and_ratio(self):
