@@ -174,20 +174,17 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         image_id: str,
     ) -> Iterator[tuple[ceph.Connection, journal_.Record]]:
         """Have an upload in the journal, from here to its end."""
-        trust = identity.delegate(context)
-        with contextlib.ExitStack() as stack:
-            unwritten = stack.enter_context(contextlib.ExitStack())
-            unwritten.callback(identity.release, trust)
-            connection = stack.enter_context(self._connection())
+        with self._connection() as connection:
+            journal = self._journal(connection)
             # Before it is written, or recovery might take it for left over.
             self._uploads.add(image_id)
-            stack.callback(self._uploads.discard, image_id)
-            record = self._journal(connection).begin(
-                image_id, volume.name, volume.id, trust
-            )
-            unwritten.pop_all()
-            with tracking.tracked(record, identity.release):
-                yield connection, record
+            try:
+                record = journal.begin(image_id, volume.name, volume.id)
+                with tracking.tracked(record, identity.release):
+                    record.update(trust=identity.delegate(context))
+                    yield connection, record
+            finally:
+                self._uploads.discard(image_id)
 
     def _offload(
         self,

@@ -181,7 +181,6 @@ class Journal:
         image_id: str,
         volume: str,
         volume_id: str,
-        trust: str,
         clock: Callable[[], float] = time.time,
     ) -> Record:
         """Write the entry of an upload that this process begins.
@@ -194,7 +193,6 @@ class Journal:
             volume_id=volume_id,
             host=self._host,
             run=self._run,
-            trust=trust,
             started=clock(),
         )
         text = entry.to_text()

@@ -200,6 +200,15 @@ class FailureTestCase(base.UploadTestCase):
                     # Either it had not begun, or it was all over.
                     self.require_beginning_or_end()
 
+    def test_a_kill_before_the_owner_has_delegated(self):
+        """Only the owner can delete the image then; the rest is settled."""
+        self.kill_at('operate_write_op', 'after', 0)
+        self.settle()
+        self.assertNothingLeft()
+        self.assertIsNone(self.entry())
+        self.assertEqual(['volume-id'], self.freed)
+        self.assertIn('nobody but its owner', self.logs.output)
+
     def require_beginning_or_end(self):
         if self.released:
             self.assertComplete()
