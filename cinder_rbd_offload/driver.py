@@ -181,7 +181,8 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             try:
                 record = journal.begin(image_id, volume.name, volume.id)
                 with tracking.tracked(record, identity.release):
-                    record.update(trust=identity.delegate(context))
+                    trust = identity.delegate(context)
+                    tracking.entrust(record, trust, identity.release)
                     yield connection, record
             finally:
                 self._uploads.discard(image_id)

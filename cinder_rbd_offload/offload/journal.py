@@ -105,6 +105,11 @@ class Entry:
     total: int = 0
     bytes: int = 0
 
+    @property
+    def owner(self) -> tuple[str, str]:
+        """The one process that may change the entry."""
+        return self.host, self.run
+
     def to_text(self) -> str:
         """Write the entry; :meth:`from_text` reads it."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
@@ -141,7 +146,7 @@ class Record:
         with self._lock:
             beat = self.entry.beat + 1
             entry = dataclasses.replace(self.entry, beat=beat, **changes)
-            self._swap(entry.to_text())
+            self._swap(entry.to_text(), entry)
             self.entry = entry
 
     def strike(self) -> None:
@@ -151,15 +156,19 @@ class Record:
         :raises CephError: when the entry could not be taken out
         """
         with self._lock:
-            self._swap('')
+            self._swap('', self.entry)
 
-    def _swap(self, text: str) -> None:
-        image_id = self.entry.image_id
-        if not self._table.swap(image_id, self._text, text):
-            # A change whose answer was lost looks as if another had made it.
-            now = self._table.read().get(image_id, '')
-            if now != text:
-                raise exceptions.TakenOver(image_id)
+    def _swap(self, text: str, entry: Entry) -> None:
+        """Write a text for what the entry is, as its owner."""
+        if not self._table.swap(entry.image_id, self._text, text):
+            # A change whose answer was lost may have been made all the same.
+            self._text = self._table.read().get(entry.image_id, '')
+            owner = self._text and Entry.from_text(self._text).owner
+            if self._text != text and (
+                owner != entry.owner
+                or not self._table.swap(entry.image_id, self._text, text)
+            ):
+                raise exceptions.TakenOver(entry.image_id)
         self._text = text
 
 

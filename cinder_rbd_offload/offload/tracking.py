@@ -49,6 +49,21 @@ def tracked(
     _close(record, release)
 
 
+def entrust(
+    record: journal.Record, trust: str, release: Callable[[str], None]
+) -> None:
+    """Write to the entry who may act for the image's owner.
+
+    :param trust: the delegation; it is ended if it cannot be written
+    :raises OffloadError: when it could not be written
+    """
+    try:
+        record.update(trust=trust)
+    except Exception:
+        release(trust)
+        raise
+
+
 def _close(record: journal.Record, release: Callable[[str], None]) -> None:
     release(record.entry.trust)
     try:
