@@ -6,7 +6,10 @@
     OffloadError
     +-- CephError            a Ceph operation failed
     |   +-- CephNotPermitted the cephx user lacks a capability
+    |   +-- CephUnreachable  there is no connection to the cluster
     |   +-- ImageExists      the image's name is taken in Glance's pool
+    +-- BindingsMissing      Ceph's Python modules are not installed
+    +-- ConfigUnusable       cinder.conf does not say what is needed of it
     +-- FormatDoubtful       Glance should judge the data as it uploads it
     +-- NoRoom               the image would exceed a limit
     +-- NotPublished         Glance has not taken the data, and never will
@@ -55,6 +58,49 @@ class CephNotPermitted(CephError):
             f"(rbd_user) the OSD capability 'profile rbd pool={pool}' "
             "beside those that it has, with 'ceph auth caps'",
         )
+
+
+class CephUnreachable(CephError):
+    """There is no connection to the cluster.
+
+    :param user: the cephx user, if cinder.conf names one
+    :param conf: the path of ceph.conf, or ''
+    :param cause: the error that librados raised
+    """
+
+    def __init__(self, user: str | None, conf: str, cause: Exception) -> None:
+        OffloadError.__init__(
+            self,
+            f'connecting to the Ceph cluster of '
+            f'{conf or "the default ceph.conf"} as client.{user or "admin"} '
+            f'failed: {type(cause).__name__}: {cause}. Check rbd_ceph_conf, '
+            'rbd_user and rbd_cluster_name in cinder.conf, that the keyring '
+            'can be read, and that this host reaches the monitors',
+        )
+
+
+class BindingsMissing(OffloadError):
+    """Ceph's Python modules are not installed.
+
+    :param cause: the error of the import
+    """
+
+    def __init__(self, cause: ImportError) -> None:
+        super().__init__(
+            f"Ceph's Python modules cannot be imported: {cause}. Install the "
+            "distribution's packages python3-rados and python3-rbd (PyPI has "
+            'none), and use a Python environment that sees them'
+        )
+
+
+class ConfigUnusable(OffloadError):
+    """cinder.conf does not say what is needed of it.
+
+    :param reason: what is wrong, and the remedy
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Cinder's configuration cannot be used: {reason}")
 
 
 class ImageExists(CephError):

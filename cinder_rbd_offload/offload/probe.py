@@ -47,7 +47,7 @@ def gather(
         facts,
         is_clone=connection.source.is_clone(volume),
         clone_v2=connection.cluster.has_clone_v2(),
-        reads_through=_recall(journal, store),
+        reads_through=recall(journal, store),
     )
 
 
@@ -62,11 +62,12 @@ def remember(
     journal.remember(_what(store), json.dumps(value))
 
 
-def _recall(
+def recall(
     journal: journal_.Journal,
     store: glance_api.Store,
     now: Callable[[], float] = time.time,
 ) -> bool | None:
+    """Tell what was remembered; None for nothing that still counts."""
     text = journal.recall(_what(store))
     value = json.loads(text) if text else {}
     if value.get('reads_through') is False and now() - value['at'] > _DAY:

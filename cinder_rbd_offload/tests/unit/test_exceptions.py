@@ -16,6 +16,9 @@ CAUSE = TimeoutError('no answer')
 ERRORS = (
     (exceptions.CephError('copying a/b', CAUSE), 'TimeoutError: no answer'),
     (exceptions.CephNotPermitted('copying a/b', 'images'), 'ceph auth caps'),
+    (exceptions.CephUnreachable('cinder', '/a/conf', CAUSE), 'rbd_ceph_conf'),
+    (exceptions.BindingsMissing(ImportError('rbd')), 'python3-rbd'),
+    (exceptions.ConfigUnusable('no file'), 'cannot be used'),
     (exceptions.ImageExists('images', 'id'), 'remove it'),
     (exceptions.FormatDoubtful('volume-1', 'it is QED'), 'Glance inspects'),
     (exceptions.LocationRefused(URL, 'HTTP 403'), 'the role service'),
@@ -67,6 +70,9 @@ class ExceptionsTestCase(base.BaseTestCase):
         given = {
             'CephError': 'copying a/b',
             'CephNotPermitted': 'pool=images',
+            'CephUnreachable': '/a/conf as client.cinder',
+            'BindingsMissing': 'cannot be imported: rbd',
+            'ConfigUnusable': 'no file',
             'FormatDoubtful': 'volume-1 is not plainly a raw disk: it is QED',
             'ImageExists': 'images/id',
             'LocationRefused': f'{URL}: HTTP 403',

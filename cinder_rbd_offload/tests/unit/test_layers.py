@@ -19,6 +19,7 @@ MAX_LINES = 400
 
 # The floors of the house; a module of none of them stands in a room.
 FLOORS = {
+    'caps': -1,
     'exceptions': 0,
     'opts': 0,
     'ceph': 1,
@@ -26,6 +27,7 @@ FLOORS = {
     'keystone': 1,
     'identity': 3,
     'driver': 4,
+    'cmd': 4,
 }
 ROOM = 2
 
