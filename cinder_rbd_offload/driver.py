@@ -81,6 +81,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         super().check_for_setup_error()
         config = self.configuration
         self._settings = attempt.Settings(
+            config.rbd_user,
             threading.Semaphore(config.rbd_offload_max_uploads),
             config.rbd_offload_location_timeout,
             config.rbd_offload_image_size_cap,

@@ -52,11 +52,13 @@ class CephNotPermitted(CephError):
     """
 
     def __init__(self, doing: str, pool: str) -> None:
+        self.pool = pool
+        where = f' pool={pool}' if pool else ''
         OffloadError.__init__(
             self,
-            f'{doing} is not permitted: give the cephx user of this backend '
-            f"(rbd_user) the OSD capability 'profile rbd pool={pool}' "
-            "beside those that it has, with 'ceph auth caps'",
+            f'{doing} is not permitted: the cephx user of this backend '
+            f"(rbd_user) lacks 'profile rbd{where}' as a capability for the "
+            "OSDs, or for the manager. 'rbd-offload doctor' tries them all",
         )
 
 

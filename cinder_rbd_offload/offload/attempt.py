@@ -12,6 +12,7 @@ import threading
 
 from oslo_log import log as logging
 
+from cinder_rbd_offload import caps
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance as glance_api
@@ -34,12 +35,14 @@ _TURN = 0.5
 class Settings:
     """The options of a back end.
 
+    :param user: the cephx user; None for librados' own
     :param slots: one for each upload that may work at the same time
     :param location_timeout: seconds that Glance has to take a location
     :param image_size_cap: the bytes of the largest image that Glance takes
     :param data_pools: the pool of the data, by Glance store
     """
 
+    user: str | None
     slots: threading.Semaphore
     location_timeout: float
     image_size_cap: int
@@ -101,7 +104,7 @@ class Attempt:
             LOG.warning(
                 'Image %(image)s of volume %(volume)s is uploaded in the '
                 'ordinary way after the offload failed: %(reason)s',
-                names | {'reason': exc},
+                names | {'reason': self._explain(exc)},
             )
         # Nor may an error that nobody foresaw cost the user the upload.
         except Exception:
@@ -111,6 +114,16 @@ class Attempt:
                 names,
             )
         return False
+
+    def _explain(self, exc: exceptions.OffloadError) -> str:
+        if not isinstance(exc, exceptions.CephNotPermitted):
+            return str(exc)
+        pools = (self.connection.source.name, exc.pool)
+        line = caps.ceph_caps_line(self.settings.user, filter(None, pools))
+        return (
+            f"{exc}. This gives it all of them (and replaces what 'ceph auth "
+            f"get' shows, so add that): {line}"
+        )
 
     def _offload(
         self, store: glance_api.Store, methods: tuple[plan.Method, ...]

@@ -42,7 +42,9 @@ class UploadTestCase(base.TestCase):
         """Upload as the driver does; tell whether it was done inside."""
         self.before = self.cluster.state()
         facts = plan.Facts('raw', 'bare', method=self.method)
-        settings = attempt.Settings(self.slots, 10, self.size_cap, {})
+        settings = attempt.Settings(
+            'cinder', self.slots, 10, self.size_cap, {}
+        )
         with self.connection() as connection:
             book = journal.Journal(connection.table, HOST, 'first')
             record = book.begin(
