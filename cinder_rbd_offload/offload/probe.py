@@ -22,11 +22,13 @@ def gather(
     connection: ceph.Connection,
     journal: journal_.Journal,
     volume: str,
+    now: Callable[[], float] = time.time,
 ) -> plan.Facts:
     """Find out what the way of an upload depends on.
 
     :param facts: those that Cinder gave
     :param volume: the volume's RBD image
+    :param now: the time of day, in seconds
     :raises CephError: when Ceph cannot be asked
     """
     if not plan.eligible(facts):
@@ -47,7 +49,7 @@ def gather(
         facts,
         is_clone=connection.source.is_clone(volume),
         clone_v2=connection.cluster.has_clone_v2(),
-        reads_through=recall(journal, store),
+        reads_through=recall(journal, store, now),
     )
 
 

@@ -65,6 +65,7 @@ class Stored:
     snapshots: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
     parent: Snapshot | None = None
     features: int = 61
+    flags: int = 0
     # What librbd was told of its form.
     form: dict[str, object] = dataclasses.field(default_factory=dict)
     id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)
@@ -102,7 +103,7 @@ class Cluster:
             Rados=functools.partial(Rados, self),
             WriteOpCtx=WriteOp,
             ReadOpCtx=ReadOp,
-            LIBRADOS_CREATE_IDEMPOTENT=1,
+            LIBRADOS_CREATE_IDEMPOTENT=0,
         )
 
     def state(self):
@@ -313,7 +314,7 @@ class WriteOp:
         pass
 
     def new(self, exclusive):
-        if exclusive != 1:
+        if exclusive != 0:
             raise rados_errors.OSError('the object exists')
 
     def omap_cmp(self, key, value):
@@ -457,12 +458,26 @@ class Image(_Opened):
 
     @_operation
     def flags(self):
-        return 0
+        return self.stored.flags
 
     @_operation
-    def diff_iterate(self, offset, length, from_snapshot, iterate, **_options):
-        for block in sorted(_with_parents(self._seen)):
-            iterate(block * BLOCK, BLOCK, True)
+    def diff_iterate(
+        self,
+        offset,
+        length,
+        from_snapshot,
+        iterate_cb,
+        include_parent=True,
+        whole_object=False,
+    ):
+        if (offset, length, from_snapshot) != (0, self._seen.size, None):
+            raise NotImplementedError('but a whole image, from its beginning')
+        if not whole_object:
+            raise NotImplementedError('but whole objects')
+        seen = self._seen
+        blocks = _with_parents(seen) if include_parent else seen.blocks
+        for block in sorted(blocks):
+            iterate_cb(block * BLOCK, BLOCK, True)
 
     @_writing
     def resize(self, size):

@@ -21,12 +21,22 @@ ERRORS = (
     (exceptions.ConfigUnusable('no file'), 'cannot be used'),
     (exceptions.ImageExists('images', 'id'), 'remove it'),
     (exceptions.FormatDoubtful('volume-1', 'it is QED'), 'Glance inspects'),
+    (exceptions.NoRoom('id', 7, 'the pool has 3'), 'the pool has 3'),
     (exceptions.LocationRefused(URL, 'HTTP 403'), 'the role service'),
     (exceptions.ImageGone('id'), 'nothing is left'),
     (exceptions.ImageTaken('id'), 'upload the volume again'),
     (exceptions.LocationUnknown('id', URL, 120), 'delete the image'),
+    (exceptions.TakenOver('id'), 'the image shows how it ends'),
+    (exceptions.NotDelegated('id', URL), 'or ask the owner'),
+    (exceptions.NotUndone('id', CAUSE), 'is removed once Ceph'),
 )
-NOT_RETRIABLE = {'ImageGone', 'ImageTaken', 'LocationUnknown'}
+RETRIABLE = {
+    'CephError',
+    'CephNotPermitted',
+    'FormatDoubtful',
+    'ImageExists',
+    'LocationRefused',
+}
 
 
 def defined():
@@ -77,12 +87,13 @@ class ExceptionsTestCase(base.BaseTestCase):
             'ImageExists': 'images/id',
             'LocationRefused': f'{URL}: HTTP 403',
             'LocationUnknown': f'image id took the location {URL}',
+            'NoRoom': 'image id would have 7 bytes',
+            'NotDelegated': f'image id is active with the data at {URL}',
+            'NotUndone': 'image id failed: no answer',
         }
         self.assertIn(given.get(type(error).__name__, 'image id'), str(error))
 
     @ddt.data(*ERRORS)
     @ddt.unpack
     def test_retriable(self, error, _text):
-        self.assertEqual(
-            type(error).__name__ not in NOT_RETRIABLE, error.retriable
-        )
+        self.assertEqual(type(error).__name__ in RETRIABLE, error.retriable)

@@ -17,7 +17,9 @@ class GlanceTestCase(base.TestCase):
         self.assertEqual(
             (
                 glance.Store('web', 'http'),
-                glance.Store('ceph', 'rbd', True, 'images', 'a-fsid'),
+                glance.Store(
+                    *('ceph', 'rbd', True, 'images', 'a-fsid', 8 << 20)
+                ),
             ),
             self.api().stores(),
         )
@@ -29,6 +31,8 @@ class GlanceTestCase(base.TestCase):
         ({'properties': None}, {}),
         ({'properties': {'pool': 'p'}}, {'pool': 'p'}),
         ({'properties': {'pool': 'p', 'fsid': None}}, {'pool': 'p'}),
+        ({'properties': {'chunk_size': 8388608}}, {'chunk_size': 8388608}),
+        ({'properties': {'chunk_size': None}}, {}),
         ({'description': 'of no interest', 'weight': 0}, {}),
     )
     @ddt.unpack
@@ -84,6 +88,49 @@ class GlanceTestCase(base.TestCase):
         self.api().add_location(base.IMAGE, base.URL)
         self.clock.sleep(1)
         self.assertTrue(self.glance.owns(base.IMAGE, base.URL))
+
+    def test_delete(self):
+        self.api().delete(base.IMAGE)
+        self.assertEqual({}, self.glance.images)
+
+    def test_delete_is_fine_without_an_image(self):
+        self.glance.delete(base.IMAGE)
+        self.api().delete(base.IMAGE)
+
+    def test_an_image_that_cannot_be_deleted(self):
+        self.glance.fail('delete', exc.HTTPForbidden('protected'))
+        self.assertRaises(exc.HTTPForbidden, self.api().delete, base.IMAGE)
+
+    @ddt.data(
+        ({'image_size_total': {'limit': 10, 'usage': 4}}, 6 << 20),
+        ({'image_size_total': {'limit': 10, 'usage': 10}}, 0),
+        ({'image_size_total': {'limit': 10, 'usage': 12}}, 0),
+        ({'image_size_total': {'limit': -1, 'usage': 4}}, None),
+        ({'image_count_total': {'limit': 10, 'usage': 4}}, None),
+        ({}, None),
+    )
+    @ddt.unpack
+    def test_size_left(self, usage, left):
+        self.glance.usage = usage
+        self.assertEqual(left, self.api().size_left())
+
+    def test_a_glance_without_quotas(self):
+        self.glance.fail('get_usage', exc.HTTPNotFound())
+        self.assertIsNone(self.api().size_left())
+
+    def test_quotas_that_cannot_be_read(self):
+        self.glance.fail('get_usage', exc.HTTPServiceUnavailable())
+        self.assertRaises(exc.HTTPServiceUnavailable, self.api().size_left)
+
+    def test_quotas_are_those_of_the_owner(self):
+        asked = []
+
+        def as_owner(method, *args, **kwargs):
+            asked.append((method, args, kwargs))
+            return {}
+
+        glance.Glance(as_owner, self.fail, self.fail).size_left()
+        self.assertEqual([('get_usage', (), {'controller': 'info'})], asked)
 
     def test_the_message_is_the_newest_task_s(self):
         self.glance.tasks[base.IMAGE] = [

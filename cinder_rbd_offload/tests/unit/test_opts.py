@@ -3,12 +3,15 @@
 
 from importlib import metadata
 
+import ddt
 from oslo_config import cfg
 from oslotest import base
 
+from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload import opts
 
 
+@ddt.ddt
 class OptsTestCase(base.BaseTestCase):
     def setUp(self):
         super().setUp()
@@ -16,14 +19,37 @@ class OptsTestCase(base.BaseTestCase):
         self.conf.register_opts(opts.driver_opts, group='ceph')
         self.conf([], default_config_files=[])
 
-    def test_timeout(self):
-        self.assertEqual(120, self.conf.ceph.rbd_offload_location_timeout)
+    @ddt.data(
+        ('image_size_cap', 1 << 40),
+        ('location_timeout', 120),
+        ('max_uploads', 3),
+        ('recovery_interval', 60),
+    )
+    @ddt.unpack
+    def test_numbers(self, name, default):
+        name = f'rbd_offload_{name}'
+        self.assertEqual(default, self.conf.ceph[name])
+        self.conf.set_override(name, 1, group='ceph')
         self.assertRaises(
-            ValueError,
-            self.conf.set_override,
-            'rbd_offload_location_timeout',
-            0,
-            group='ceph',
+            ValueError, self.conf.set_override, name, 0, group='ceph'
+        )
+
+    def test_every_method_can_be_chosen(self):
+        option = opts.driver_opts[0]
+        self.assertEqual('auto', self.conf.ceph.rbd_offload_method)
+        self.assertEqual(
+            {'auto', 'off'} | {method.value for method in plan.Method},
+            set(option.type.choices),
+        )
+
+    def test_data_pools(self):
+        self.assertEqual({}, self.conf.ceph.rbd_offload_data_pools)
+        self.conf.set_override(
+            'rbd_offload_data_pools', 'fast:ec-data,slow:ec-hdd', group='ceph'
+        )
+        self.assertEqual(
+            {'fast': 'ec-data', 'slow': 'ec-hdd'},
+            self.conf.ceph.rbd_offload_data_pools,
         )
 
     def test_names_and_help(self):

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each operation on RBD images does one whole thing, or says what failed."""
 
-import ddt
+import errno
 
+import ddt
+from oslotest import base as oslo_base
+
+from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests.unit import base
@@ -13,6 +17,42 @@ class PoolTestCase(base.TestCase):
         super().setUp()
         self.source = self.pool('volumes')
         self.target = self.pool('images')
+
+
+@ddt.ddt
+class ShapeTestCase(oslo_base.BaseTestCase):
+    @ddt.data(
+        (ceph.Shape(61), {}),
+        (ceph.Shape(61, 0, ''), {}),
+        (
+            ceph.Shape(61, 8 << 20),
+            {'order': 23, 'stripe_unit': 8 << 20, 'stripe_count': 1},
+        ),
+        (ceph.Shape(61, data_pool='ec'), {'data_pool': 'ec'}),
+        (
+            ceph.Shape(61, 4096, 'ec'),
+            {
+                'order': 12,
+                'stripe_unit': 4096,
+                'stripe_count': 1,
+                'data_pool': 'ec',
+            },
+        ),
+    )
+    @ddt.unpack
+    def test_options(self, shape, options):
+        """What is not given is left to librbd, not given as nothing."""
+        self.assertEqual({'features': 61} | options, shape.options())
+
+
+class ProgressTestCase(oslo_base.BaseTestCase):
+    def test_it_goes_on_until_it_is_stopped(self):
+        progress = ceph.Progress()
+        self.assertEqual(0, progress.report(1, 3))
+        self.assertEqual((1, 3), (progress.done, progress.total))
+        progress.stopped = True
+        self.assertEqual(-errno.ECANCELED, progress.report(2, 3))
+        self.assertEqual((2, 3), (progress.done, progress.total))
 
 
 @ddt.ddt
@@ -51,7 +91,7 @@ class CopyTestCase(PoolTestCase):
         self.source.snapshot(base.VOLUME, 'then')
         self.source.clone(base.VOLUME, 'then', self.target, base.IMAGE)
         self.assertIsNotNone(self.images[base.IMAGE].parent)
-        self.target.flatten(base.IMAGE)
+        self.target.flatten(base.IMAGE, ceph.Progress())
         self.assertEqual(base.BLOCKS, self.images[base.IMAGE].blocks)
         self.assertIsNone(self.images[base.IMAGE].parent)
 
@@ -93,6 +133,117 @@ class CopyTestCase(PoolTestCase):
         self.source.drop_snapshot(base.VOLUME, 'never')
         self.source.drop_snapshot('no-volume', 'never')
         self.assertEqual(before, self.cluster.state())
+
+
+@ddt.ddt
+class LookTestCase(PoolTestCase):
+    """What is learnt of an image without any change to it."""
+
+    def test_used_counts_the_objects_that_are_there(self):
+        used = 2 * fake_ceph.BLOCK
+        self.assertEqual(used, self.source.used(base.VOLUME))
+
+    def test_used_counts_what_a_parent_has(self):
+        self.inherit()
+        self.assertEqual([2], list(self.volumes[base.VOLUME].blocks))
+        self.assertEqual(2 * fake_ceph.BLOCK, self.source.used(base.VOLUME))
+
+    def test_used_at_a_snapshot(self):
+        self.source.snapshot(base.VOLUME, 'then')
+        self.volumes[base.VOLUME].blocks.clear()
+        self.assertEqual(0, self.source.used(base.VOLUME))
+        self.assertEqual(
+            2 * fake_ceph.BLOCK, self.source.used(base.VOLUME, 'then')
+        )
+
+    @ddt.data({'features': 61 - 16}, {'flags': 2}, {'flags': 3})
+    def test_used_is_not_known_without_a_valid_object_map(self, changes):
+        """To walk over all objects instead could take hours."""
+        for name, value in changes.items():
+            setattr(self.volumes[base.VOLUME], name, value)
+        self.cluster.fail('diff_iterate', AssertionError())
+        self.assertIsNone(self.source.used(base.VOLUME))
+
+    def test_id_stays_whatever_the_name(self):
+        first = self.source.id(base.VOLUME)
+        self.assertTrue(first)
+        self.source.rename(base.VOLUME, 'other')
+        self.assertEqual(first, self.source.id('other'))
+        self.volumes[base.VOLUME] = fake_ceph.Stored(1)
+        self.assertNotIn(self.source.id(base.VOLUME), (first, ''))
+
+    def test_what_is_not_there_has_no_id(self):
+        self.assertEqual('', self.source.id('no-volume'))
+
+
+class RenameTestCase(PoolTestCase):
+    def test_rename(self):
+        stored = self.volumes[base.VOLUME]
+        self.source.rename(base.VOLUME, 'other')
+        self.assertEqual({'other': stored}, self.volumes)
+
+    def test_a_taken_name(self):
+        self.volumes['other'] = fake_ceph.Stored(1)
+        before = self.cluster.state()
+        error = self.assertRaises(
+            exceptions.ImageExists, self.source.rename, base.VOLUME, 'other'
+        )
+        self.assertIn('volumes/other', str(error))
+        self.assertEqual(before, self.cluster.state())
+
+
+class FlattenTestCase(PoolTestCase):
+    def setUp(self):
+        super().setUp()
+        self.progress = ceph.Progress()
+
+    def test_progress(self):
+        self.inherit()
+        self.source.flatten(base.VOLUME, self.progress)
+        # The fake reports before each of two objects.
+        self.assertEqual((1, 2), (self.progress.done, self.progress.total))
+
+    def test_it_stops(self):
+        self.inherit()
+        before = self.cluster.state()
+        self.progress.stopped = True
+        error = self.assertRaises(
+            exceptions.CephError,
+            self.source.flatten,
+            *(base.VOLUME, self.progress),
+        )
+        self.assertIn('OperationCanceled', str(error))
+        self.assertEqual(before, self.cluster.state())
+
+    def test_it_is_fine_without_a_parent(self):
+        before = self.cluster.state()
+        self.source.flatten(base.VOLUME, self.progress)
+        self.assertEqual(before, self.cluster.state())
+        self.assertEqual(0, self.progress.total)
+
+
+class CutShortTestCase(PoolTestCase):
+    def setUp(self):
+        super().setUp()
+        self.source.snapshot(base.VOLUME, 'then')
+
+    def test_a_copy_under_way_ends(self):
+        self.cluster.on(
+            'copy', lambda: self.target.cut_short(base.IMAGE), when='half'
+        )
+        self.assertRaises(
+            exceptions.CephError,
+            self.source.copy,
+            *(base.VOLUME, 'then', self.target, base.IMAGE),
+        )
+        self.assertEqual({}, self.images[base.IMAGE].blocks)
+        self.target.remove(base.IMAGE)
+        self.assertEqual({}, self.images)
+
+    def test_a_copy_that_has_not_begun(self):
+        self.assertRaises(
+            exceptions.CephError, self.target.cut_short, base.IMAGE
+        )
 
 
 @ddt.ddt
@@ -143,7 +294,11 @@ class ErrorsTestCase(PoolTestCase):
         ('remove', 'remove', 'volumes', ()),
         ('copy', 'copy', 'images', ('then', 'TARGET', base.IMAGE)),
         ('clone', 'clone', 'images', ('then', 'TARGET', base.IMAGE)),
-        ('flatten', 'flatten', 'volumes', ()),
+        ('flatten', 'flatten', 'volumes', (ceph.Progress(),)),
+        ('id', 'id', 'volumes', ()),
+        ('used', 'diff_iterate', 'volumes', ()),
+        ('cut_short', 'resize', 'volumes', ()),
+        ('rename', 'rename', 'volumes', ('new',)),
         ('is_clone', 'parent_info', 'volumes', ()),
     )
 
@@ -152,6 +307,7 @@ class ErrorsTestCase(PoolTestCase):
         self.volumes[base.VOLUME].snapshots['then'] = fake_ceph.Snapshot(
             1, base.SIZE, dict(base.BLOCKS)
         )
+        self.inherit()
 
     def attempt(self, method, args):
         args = [self.target if arg == 'TARGET' else arg for arg in args]
@@ -180,6 +336,10 @@ class ErrorsTestCase(PoolTestCase):
 
     @ddt.data(
         ('size', ()),
+        ('used', ()),
+        ('rename', ('new',)),
+        ('flatten', (ceph.Progress(),)),
+        ('cut_short', ()),
         ('snapshot', ('new',)),
         ('seal', ()),
         ('copy', ('then', 'TARGET', base.IMAGE)),

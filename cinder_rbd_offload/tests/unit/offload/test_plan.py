@@ -2,6 +2,7 @@
 """The table of facts, and the way that each of them leads to."""
 
 import dataclasses
+import itertools
 
 import ddt
 from oslotest import base
@@ -18,6 +19,10 @@ WEB = glance.Store('web', 'http')
 STORES = (WEB, OLD, NO_POOL, FAR, OURS, SECOND)
 GOOD = plan.Facts('raw', 'bare', None, STORES, '', 'a-fsid')
 COPY, CLONE = plan.Method.COPY, plan.Method.CLONE_FLATTEN
+INSTANT = plan.Method.INSTANT
+CHILD = {'is_clone': True}
+KNOWN, UNREAD = {'reads_through': True}, {'reads_through': False}
+V1 = {'clone_v2': False}
 
 
 def facts(**changes):
@@ -51,19 +56,59 @@ class PlanTestCase(base.BaseTestCase):
         self.assertIn(reason, choice.reason)
 
     @ddt.data(
-        ('auto', False, (CLONE, COPY), 'moves the bytes in use'),
-        ('clone_flatten', False, (CLONE, COPY), 'moves the bytes in use'),
-        ('copy', False, (COPY, CLONE), 'rbd_offload_method says so'),
+        ('auto', {}, (CLONE, COPY), 'moves the bytes in use'),
+        ('auto', KNOWN, (INSTANT, CLONE, COPY), 'seen to read through'),
+        ('auto', UNREAD, (CLONE, COPY), 'moves the bytes in use'),
+        ('clone_flatten', {}, (CLONE, COPY), 'rbd_offload_method says so'),
+        ('clone_flatten', KNOWN, (CLONE, COPY), 'rbd_offload_method says so'),
+        ('copy', {}, (COPY, CLONE), 'rbd_offload_method says so'),
+        ('copy', KNOWN, (COPY, CLONE), 'rbd_offload_method says so'),
+        ('instant', {}, (INSTANT, CLONE, COPY), 'rbd_offload_method says so'),
+        ('instant', KNOWN, (INSTANT, CLONE, COPY), 'seen to read through'),
+        ('instant', UNREAD, (CLONE, COPY), 'not to read through'),
         # A clone is never copied, whoever asks for it.
-        ('auto', True, (CLONE,), 'is a clone'),
-        ('copy', True, (CLONE,), 'is a clone'),
+        ('auto', CHILD, (CLONE,), 'is a clone'),
+        ('auto', CHILD | KNOWN, (INSTANT, CLONE), 'seen to read through'),
+        ('copy', CHILD, (CLONE,), 'is a clone'),
+        ('clone_flatten', CHILD, (CLONE,), 'rbd_offload_method says so'),
+        ('instant', CHILD, (INSTANT, CLONE), 'rbd_offload_method says so'),
+        ('instant', CHILD | UNREAD, (CLONE,), 'not to read through'),
+        ('copy', CHILD | V1, (CLONE,), 'is a clone'),
+        ('instant', CHILD | V1, (CLONE,), 'is a clone'),
+        # Of clones of format 1 there are none that last.
+        ('auto', V1, (COPY, CLONE), 'clones of format 1'),
+        ('auto', V1 | KNOWN, (COPY, CLONE), 'clones of format 1'),
+        ('instant', V1, (COPY, CLONE), 'clones of format 1'),
+        ('clone_flatten', V1, (CLONE, COPY), 'rbd_offload_method says so'),
     )
     @ddt.unpack
-    def test_methods(self, method, is_clone, order, reason):
-        choice = plan.decide(facts(method=method, is_clone=is_clone))
+    def test_methods(self, method, changes, order, reason):
+        choice = plan.decide(facts(method=method, **changes))
         self.assertEqual(order, choice.methods)
         self.assertIn(f'{order[0].value}, since', choice.reason)
         self.assertIn(reason, choice.reason)
+
+    @ddt.data(
+        *itertools.product(
+            ('auto', 'copy', 'clone_flatten', 'instant'),
+            (False, True),
+            (False, True),
+            (None, False, True),
+        )
+    )
+    @ddt.unpack
+    def test_no_clone_is_copied(self, method, is_clone, clone_v2, reads):
+        methods = plan.decide(
+            facts(
+                method=method,
+                is_clone=is_clone,
+                clone_v2=clone_v2,
+                reads_through=reads,
+            )
+        ).methods
+        self.assertIn(CLONE, methods)
+        self.assertEqual(not is_clone, COPY in methods)
+        self.assertFalse(INSTANT in methods and not clone_v2)
 
     def test_nothing_is_made_where_nothing_is_to_be_offloaded(self):
         self.assertEqual((), plan.decide(facts(disk_format='qcow2')).methods)
