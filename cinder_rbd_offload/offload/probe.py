@@ -71,10 +71,15 @@ def recall(
 ) -> bool | None:
     """Tell what was remembered; None for nothing that still counts."""
     text = journal.recall(_what(store))
-    value = json.loads(text) if text else {}
-    if value.get('reads_through') is False and now() - value['at'] > _DAY:
+    try:
+        value = json.loads(text)
+        reads_through, at = value['reads_through'], value['at']
+        if reads_through is False and now() - at > _DAY:
+            return None
+    # Nothing, or what another version has written.
+    except (KeyError, TypeError, ValueError):
         return None
-    return value.get('reads_through')
+    return bool(reads_through)
 
 
 def _what(store: glance_api.Store) -> str:

@@ -132,3 +132,13 @@ class RememberTestCase(base.TestCase):
     def test_it_is_no_entry_of_the_journal(self):
         self.remember(True)
         self.assertEqual({}, self.cluster.entries())
+
+    @ddt.data('no JSON', '[]', '{}', '{"reads_through": false, "at": null}')
+    def test_what_cannot_be_read_is_not_known(self, text):
+        """Or no upload would stay in the cluster any more."""
+        with self.connection() as connection:
+            book = journal.Journal(connection.table, 'here', 'first')
+            book.remember('clones in images', text)
+        self.assertIsNone(self.recall())
+        self.remember(True)
+        self.assertIs(True, self.recall())
