@@ -7,7 +7,6 @@ memory. Cinder's own ``copy_volume_to_image`` is replaced, to see whether it
 was left to it.
 """
 
-import functools
 from unittest import mock
 
 from cinder import context
@@ -20,8 +19,10 @@ from glanceclient import exc
 from oslo_config import cfg
 
 from cinder_rbd_offload import driver
+from cinder_rbd_offload import identity
+from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.offload import plan
-from cinder_rbd_offload.offload import publish
+from cinder_rbd_offload import opts
 from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests.unit import base
 
@@ -34,38 +35,47 @@ FAR_STORE = {
 
 
 def configured(**values):
-    """Return a back end's section of cinder.conf."""
+    """Return a back end's section of cinder.conf, our options as they are."""
+    ours = {option.dest: option.default for option in opts.driver_opts}
+    theirs = {
+        'enable_deferred_deletion': False,
+        'rados_connect_timeout': -1,
+        'rados_connection_interval': 0,
+        'rados_connection_retries': 1,
+        'rbd_ceph_conf': '/etc/ceph/ceph.conf',
+        'rbd_cluster_name': 'ceph',
+        'rbd_concurrent_flatten_operations': 3,
+        'rbd_keyring_conf': None,
+        'rbd_pool': 'volumes',
+        'rbd_secret_uuid': None,
+        'rbd_user': 'cinder',
+        'volume_backend_name': 'ceph',
+    }
     conf = mock.Mock(spec=configuration.Configuration)
-    conf.configure_mock(
-        rados_connect_timeout=-1,
-        rados_connection_interval=0,
-        rados_connection_retries=1,
-        rbd_ceph_conf='/etc/ceph/ceph.conf',
-        rbd_cluster_name='ceph',
-        rbd_concurrent_flatten_operations=3,
-        rbd_keyring_conf=None,
-        rbd_offload_location_timeout=10,
-        rbd_offload_method='copy',
-        rbd_pool='volumes',
-        rbd_secret_uuid=None,
-        rbd_user='cinder',
-        volume_backend_name='ceph',
-        **values,
-    )
+    conf.configure_mock(**ours | theirs | values)
     return conf
 
 
 class DriverTestCase(base.TestCase):
+    """A driver that is set up, a volume of Cinder's, and its own Glance.
+
+    :ivar ordinary: Cinder's own upload
+    :ivar looping: makes the loop in which unfinished uploads are looked for
+    """
+
     def setUp(self):
         objects.register_all()
-        super().setUp()
         self.ordinary = self.patch(base_rbd.RBDDriver, 'copy_volume_to_image')
+        self.looping = self.patch(
+            driver.loopingcall, 'FixedIntervalLoopingCall'
+        )
+        self.released = self.patch(identity, 'release')
+        self.patch(identity, 'delegate', return_value='a-trust')
+        self.patch(identity, 'act_for', side_effect=self.act_for)
+        super().setUp()
+        self.use_the_clock()
         client = self.patch(driver.cinder_glance, 'GlanceClientWrapper')
         client.return_value.call.side_effect = self.request
-        in_no_time = functools.partial(
-            publish.Publication, now=self.clock.now, sleep=self.clock.sleep
-        )
-        self.patch(publish, 'Publication', side_effect=in_no_time)
         self.asked_by = {}
         self.context = context.get_admin_context()
         self.service = driver.cinder_glance.GlanceImageService()
@@ -73,10 +83,15 @@ class DriverTestCase(base.TestCase):
     def start_over(self):
         super().start_over()
         self.driver = driver.RBDOffloadDriver(
-            configuration=configured(),
+            configuration=configured(
+                rbd_offload_method='copy', rbd_offload_location_timeout=10
+            ),
             rbd=self.cluster.rbd,
             rados=self.cluster.rados,
+            host='here@ceph',
         )
+        self.driver.check_for_setup_error()
+        self.cluster.reached.clear()
         self.volume = objects.Volume(
             id=VOLUME_ID, _name_id=None, volume_type=None
         )
@@ -86,6 +101,9 @@ class DriverTestCase(base.TestCase):
     def request(self, context, method, *args, **kwargs):
         self.asked_by[method] = context
         return self.glance.call(method, *args, **kwargs)
+
+    def act_for(self, trust):
+        return self.api() if trust == 'a-trust' else None
 
     def patch(self, target, name, **kwargs):
         patcher = mock.patch.object(target, name, autospec=True, **kwargs)
@@ -102,19 +120,26 @@ class DriverTestCase(base.TestCase):
             self.context, self.volume, self.service, self.meta
         )
 
+    def recover(self):
+        """Do what the loop does each time."""
+        (recover, *args) = self.looping.call_args.args
+        recover(*args)
+
+    def entry(self):
+        """Return the upload's entry in the journal, or None."""
+        text = self.cluster.entries().get(base.IMAGE)
+        return text and journal.Entry.from_text(text.decode())
+
     def assertOffloaded(self):
         self.ordinary.assert_not_called()
         self.assertSealed()
         self.assertTrue(self.glance.owns(base.IMAGE, base.URL))
         self.assertEqual(self.before['volumes'], self.volumes)
+        self.assertEnded()
 
     def assertOrdinary(self, level, reason):
         """Require that nothing was done, and that the log tells why."""
-        self.ordinary.assert_called_once_with(
-            self.driver, self.context, self.volume, self.service, self.meta
-        )
-        self.assertEqual(self.before, self.cluster.state())
-        self.assertEqual('queued', self.glance.images[base.IMAGE]['status'])
+        self.assertLeftToCinder()
         (line,) = [
             line
             for line in self.logs.output.splitlines()
@@ -123,12 +148,25 @@ class DriverTestCase(base.TestCase):
         self.assertTrue(line.startswith(level), line)
         # Of an error that nobody foresaw it is in the traceback below.
         self.assertIn(reason, self.logs.output if level == 'ERROR' else line)
+        self.assertEnded()
 
-    def assertFails(self, reason):
-        error = self.assertRaises(base_rbd.RBDDriverException, self.upload)
-        self.assertIn(reason, str(error))
+    def assertLeftToCinder(self):
+        self.ordinary.assert_called_once_with(
+            self.driver, self.context, self.volume, self.service, self.meta
+        )
+        self.assertEqual(self.before, self.cluster.state())
+        self.assertEqual('queued', self.glance.images[base.IMAGE]['status'])
+
+    def assertFails(self, reason, error=base_rbd.RBDDriverException):
+        raised = self.assertRaises(error, self.upload)
+        self.assertIn(reason, str(raised))
         self.ordinary.assert_not_called()
         self.assertEqual(self.before['volumes'], self.volumes)
+
+    def assertEnded(self):
+        """Require that nothing of the upload is left to anybody."""
+        self.assertIsNone(self.entry())
+        self.released.assert_called_once_with('a-trust')
 
 
 @ddt.ddt
@@ -140,7 +178,9 @@ class ChoiceTestCase(DriverTestCase):
     def test_the_option_turns_it_off(self):
         self.driver.configuration.rbd_offload_method = 'off'
         self.upload()
-        self.assertOrdinary('INFO', 'rbd_offload_method is off')
+        self.assertLeftToCinder()
+        self.assertEqual([], self.cluster.reached)
+        self.assertNotIn('Image ', self.logs.output)
 
     def test_the_store_of_the_volume_type(self):
         self.glance.stores[1]['default'] = 'false'
@@ -163,7 +203,8 @@ class ChoiceTestCase(DriverTestCase):
     def test_another_format(self, disk_format, container_format, reason):
         self.upload(disk_format, container_format)
         self.assertOrdinary('INFO', reason)
-        self.assertEqual([], self.cluster.reached)
+        # Nobody has looked at the volume.
+        self.assertNotIn(('open', 'before'), self.cluster.reached)
 
     @ddt.data(
         ('web', 'of type http, not rbd'),
@@ -184,7 +225,9 @@ class ChoiceTestCase(DriverTestCase):
         """Where it has a user of its own; never the user's own request."""
         self.context.user_auth_plugin = 'of the user'
         self.patch(
-            driver.service_auth, 'get_service_auth_plugin', return_value=plugin
+            identity.service_auth,
+            'get_service_auth_plugin',
+            return_value=plugin,
         )
         self.upload()
         self.assertOffloaded()
@@ -260,18 +303,25 @@ class FailureTestCase(DriverTestCase):
         self.upload()
         self.assertOrdinary('WARNING', 'GlanceConnectionFailed')
 
-    @ddt.data('connect', 'open_ioctx', 'get_fsid')
+    @ddt.data('connect', 'open_ioctx')
     def test_the_cluster_cannot_be_reached(self, operation):
         """Cinder's own errors here; the ordinary way will repeat them."""
         self.cluster.fail(operation, self.cluster.rados.TimedOut('no'))
         self.upload()
-        self.assertOrdinary('ERROR', 'after an unexpected error')
+        self.assertOrdinary('WARNING', 'not be entered in the journal')
 
-    @ddt.data('connect', 'open_ioctx')
-    def test_the_cluster_is_lost_after_the_choice(self, operation):
-        self.cluster.fail(operation, self.cluster.rados.TimedOut('no'), skip=1)
+    @ddt.data('get_fsid', 'mon_command')
+    def test_the_cluster_does_not_answer(self, operation):
+        self.cluster.fail(operation, self.cluster.rados.TimedOut('no'))
         self.upload()
-        self.assertOrdinary('ERROR', 'after an unexpected error')
+        self.assertOrdinary('WARNING', 'TimedOut: no')
+
+    def test_the_cluster_is_lost_after_the_choice(self):
+        self.cluster.fail(
+            'open_ioctx', self.cluster.rados.TimedOut('no'), skip=1
+        )
+        self.upload()
+        self.assertOrdinary('WARNING', 'opening pool images failed')
 
     @ddt.data(('copy', RuntimeError), ('size', KeyError))
     @ddt.unpack
@@ -289,6 +339,7 @@ class FailureTestCase(DriverTestCase):
         self.cluster.on('copy', lambda: self.glance.delete(base.IMAGE))
         self.assertFails('was deleted in Glance')
         self.assertEqual({}, self.images)
+        self.assertEnded()
 
     def test_the_image_gets_other_data(self):
         self.cluster.on(
@@ -296,28 +347,36 @@ class FailureTestCase(DriverTestCase):
         )
         self.assertFails('data from elsewhere')
         self.assertEqual({}, self.images)
+        self.assertEnded()
+
+    @ddt.data(('free', 1), ('size_cap', 1))
+    @ddt.unpack
+    def test_a_limit(self, name, value):
+        """Cinder's API tells the user this one's reason."""
+        if name == 'free':
+            self.cluster.free = value
+        else:
+            self.driver.configuration.rbd_offload_image_size_cap = value
+            self.driver.check_for_setup_error()
+        self.assertFails(
+            f'would have {base.SIZE} bytes', exception.ImageLimitExceeded
+        )
+        self.assertEqual(self.before, self.cluster.state())
+        self.assertEnded()
 
     def test_the_outcome_is_unknown(self):
         """The timeout is the back end's; what Glance may use is kept."""
         self.glance.fail('get', exc.CommunicationError('refused'))
         self.assertFails('within 10 s')
         self.assertSealed()
-
-    def test_an_error_of_the_ordinary_way_is_the_caller_s(self):
-        self.ordinary.side_effect = exception.ImageLimitExceeded
-        self.assertRaises(exception.ImageLimitExceeded, self.upload, 'qcow2')
-
-    def test_an_interruption_is_undone_and_passed_on(self):
-        self.cluster.fail('copy', KeyboardInterrupt(), when='half')
-        self.assertRaises(KeyboardInterrupt, self.upload)
-        self.ordinary.assert_not_called()
-        self.assertEqual(self.before, self.cluster.state())
+        self.assertEqual(journal.Stage.PUBLISHING, self.entry().stage)
+        self.released.assert_not_called()
 
 
 class OptionsTestCase(DriverTestCase):
     def test_options_are_cinder_s_and_ours(self):
         names = {o.name for o in driver.RBDOffloadDriver.get_driver_options()}
-        ours = {o.name for o in driver.opts.driver_opts}
+        ours = {o.name for o in opts.driver_opts}
         theirs = {o.name for o in base_rbd.RBDDriver.get_driver_options()}
         self.assertEqual(ours | theirs, names)
         self.assertFalse(ours & theirs)
@@ -331,5 +390,5 @@ class OptionsTestCase(DriverTestCase):
             120, cfg.CONF.backend_defaults.rbd_offload_location_timeout
         )
         self.driver.configuration.append_config_values.assert_called_with(
-            driver.opts.driver_opts
+            opts.driver_opts
         )

@@ -19,6 +19,7 @@ from cinder.volume.drivers import rbd as base_rbd
 from oslotest import base
 
 from cinder_rbd_offload import driver
+from cinder_rbd_offload import opts
 
 
 class Forward:
@@ -52,6 +53,9 @@ class UpstreamTestCase(test_rbd.RBDTestCase):
         self.addCleanup(patch.stop)
         super().setUp()
         self.assertIsInstance(self.driver, driver.RBDOffloadDriver)
+        # Cinder's tests have a section without the options of ours.
+        for option in opts.driver_opts:
+            setattr(self.cfg, option.dest, option.default)
 
 
 class UpstreamManagedTestCase(test_rbd.ManagedRBDTestCase):
