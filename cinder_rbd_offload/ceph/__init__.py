@@ -5,6 +5,7 @@ from cinder_rbd_offload.ceph.client import Client as Client
 from cinder_rbd_offload.ceph.client import connect as connect
 from cinder_rbd_offload.ceph.client import Settings as Settings
 from cinder_rbd_offload.ceph.cluster import Cluster as Cluster
+from cinder_rbd_offload.ceph.cluster import Task as Task
 from cinder_rbd_offload.ceph.connection import Connection as Connection
 from cinder_rbd_offload.ceph.pool import GLANCE_SNAPSHOT as GLANCE_SNAPSHOT
 from cinder_rbd_offload.ceph.pool import Pool as Pool

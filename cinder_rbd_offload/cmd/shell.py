@@ -16,6 +16,7 @@ from cliff import command as cliff_command
 from cliff import commandmanager
 
 from cinder_rbd_offload.cmd import doctor
+from cinder_rbd_offload.cmd import status
 
 # The exit code of a command that could not be run: wrong arguments, or
 # nothing usable in cinder.conf. Those below are the commands' own.
@@ -26,6 +27,7 @@ USAGE = 2
 
 COMMANDS: dict[str, type[cliff_command.Command]] = {
     'doctor': doctor.Doctor,
+    'status': status.Status,
 }
 
 

@@ -67,3 +67,8 @@ class TestCase(base.BaseTestCase):
         """Return what is on the standard output."""
         self.out.stream.seek(0)
         return self.out.stream.read()
+
+    def errors(self):
+        """Return what is on the standard error output."""
+        self.err.stream.seek(0)
+        return self.err.stream.read()
