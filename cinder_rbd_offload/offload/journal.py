@@ -31,6 +31,7 @@ at its next change.
 """
 
 from collections.abc import Callable
+import contextlib
 import dataclasses
 import enum
 import json
@@ -44,6 +45,9 @@ from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 
 LOG = logging.getLogger(__name__)
+
+# What reading a text raises that is no entry, or none of this version.
+_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
 # Ends the keys of what is not an entry; no Glance id has it.
 _ASIDE = '/'
@@ -146,7 +150,7 @@ class Record:
         with self._lock:
             beat = self.entry.beat + 1
             entry = dataclasses.replace(self.entry, beat=beat, **changes)
-            self._swap(entry.to_text(), entry)
+            self._swap(entry, entry.to_text())
             self.entry = entry
 
     def strike(self) -> None:
@@ -156,19 +160,21 @@ class Record:
         :raises CephError: when the entry could not be taken out
         """
         with self._lock:
-            self._swap('', self.entry)
+            self._swap(self.entry, '')
 
-    def _swap(self, text: str, entry: Entry) -> None:
-        """Write a text for what the entry is, as its owner."""
-        if not self._table.swap(entry.image_id, self._text, text):
-            # A change whose answer was lost may have been made all the same.
-            self._text = self._table.read().get(entry.image_id, '')
-            owner = self._text and Entry.from_text(self._text).owner
-            if self._text != text and (
-                owner != entry.owner
-                or not self._table.swap(entry.image_id, self._text, text)
+    def _swap(self, entry: Entry, text: str) -> None:
+        """Write a text in place of the last; or fail, if that is not there.
+
+        :param entry: says who writes
+        """
+        key = entry.image_id
+        if not self._table.swap(key, self._text, text):
+            # A change whose answer was lost looks as if another had made it.
+            now = self._table.read().get(key, '')
+            if now != text and not (
+                _is_by(now, entry) and self._table.swap(key, now, text)
             ):
-                raise exceptions.TakenOver(entry.image_id)
+                raise exceptions.TakenOver(key)
         self._text = text
 
 
@@ -195,6 +201,7 @@ class Journal:
         """Write the entry of an upload that this process begins.
 
         :raises TakenOver: when there is one already
+        :raises CephError: when it could not be written
         """
         entry = Entry(
             image_id=image_id,
@@ -205,7 +212,15 @@ class Journal:
             started=clock(),
         )
         text = entry.to_text()
-        if not self._table.swap(image_id, '', text):
+        try:
+            written = self._table.swap(image_id, '', text)
+        except exceptions.CephError:
+            # It may be there all the same. Left there, recovery would delete
+            # the image under the ordinary upload.
+            with contextlib.suppress(exceptions.CephError):
+                self._table.swap(image_id, text, '')
+            raise
+        if not written:
             raise exceptions.TakenOver(image_id)
         return Record(self._table, text)
 
@@ -217,7 +232,7 @@ class Journal:
                 continue
             try:
                 records[key] = Record(self._table, text)
-            except (KeyError, TypeError, ValueError) as exc:
+            except _UNREADABLE as exc:
                 LOG.warning(
                     'The journal has an entry %(key)s that this version '
                     'cannot read, and leaves alone: %(error)r',
@@ -251,3 +266,12 @@ class Journal:
     def remember(self, what: str, value: str) -> None:
         """Write something that is of use to later uploads, of any host."""
         self._table.swap(f'{what}{_ASIDE}', self.recall(what), value)
+
+
+def _is_by(text: str, entry: Entry) -> bool:
+    """Tell whether a text was written by the owner of an entry."""
+    try:
+        found = Entry.from_text(text)
+    except _UNREADABLE:
+        return False
+    return found.owner == entry.owner
