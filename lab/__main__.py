@@ -64,6 +64,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     down.set_defaults(run=_down)
 
+    configure = commands.add_parser(
+        'configure', help='start a service anew with options of its own'
+    )
+    configure.add_argument('service', choices=('cinder-volume', 'glance'))
+    configure.add_argument(
+        'options',
+        nargs='*',
+        metavar='SECTION.OPTION=VALUE',
+        help='all that it has beside those of the lab (default: none)',
+    )
+    configure.set_defaults(run=_configure)
+
     show = commands.add_parser(
         'demo', help='compare both drivers in a fresh lab, and purge it'
     )
@@ -104,6 +116,10 @@ def _down(lab: lab_lab.Lab, args: argparse.Namespace) -> None:
         lab.purge()
     else:
         lab.down(*args.services)
+
+
+def _configure(lab: lab_lab.Lab, args: argparse.Namespace) -> None:
+    lab.configure(args.service, args.options)
 
 
 def _demo(lab: lab_lab.Lab, args: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ Of ours there is one as it comes, ``offload``, and one for each method.
 """
 
 import os
+import secrets
 import sys
 
 import openstack.exceptions
@@ -67,6 +68,8 @@ class Cinder(service.Service):
             paste=f'{sys.prefix}/etc/cinder/api-paste.ini',
             ceph_conf=self.state.root / 'ceph' / 'ceph.conf',
             privsep=f'{helper}{service.program("privsep-helper")}',
+            key=self.state.once('key', lambda: secrets.token_hex(32)),
+            options=self.options,
         )
 
     def command(self) -> list[str]:

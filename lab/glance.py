@@ -36,6 +36,7 @@ class Glance(service.Service):
             ceph_conf=self.state.root / 'ceph' / 'ceph.conf',
             ceph2_conf=self.state.root / 'ceph2' / 'ceph.conf',
             second=', ceph2:rbd' if second else '',
+            options=self.options,
         )
 
     def env(self) -> dict[str, str]:

@@ -118,6 +118,18 @@ class Lab:
                 one.down()
                 self._say(f'  {name:17} ended')
 
+    def configure(self, name: str, options: list[str]) -> None:
+        """Start a service anew with options of its own, and no others.
+
+        :param options: each is ``SECTION.OPTION=VALUE``
+        :raises Failed: when the service does not come up
+        """
+        self.state.lock()
+        self.state.set(f'options of {name}', options)
+        one = self.services[name]
+        one.down()
+        self._up_one(one)
+
     def problems(self) -> dict[str, str]:
         """Say for each service what is wrong with it; nothing is ''."""
         return {name: one.problem() for name, one in self.services.items()}

@@ -52,6 +52,24 @@ def sha512(ioctx: Any, image: str, snapshot: str | None = None) -> str:
     return digest.hexdigest()
 
 
+def same(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:
+    """Tell whether two images have the same size and bytes.
+
+    :param first: an I/O context, an image, and the snapshot to look at, if
+        it is to be one
+    """
+    with (
+        rbd.Image(*first, read_only=True) as one,
+        rbd.Image(*second, read_only=True) as other,
+    ):
+        size = one.size()
+        return bool(size == other.size()) and all(
+            one.read(offset, min(CHUNK, size - offset))
+            == other.read(offset, min(CHUNK, size - offset))
+            for offset in range(0, size, CHUNK)
+        )
+
+
 def used(ioctx: Any, image: str) -> int:
     """Return the bytes of the objects that an image has, without its parent.
 

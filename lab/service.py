@@ -105,6 +105,17 @@ class Service:
 
         wait(f'{self.name} ({self.log})', check)
 
+    @property
+    def options(self) -> str:
+        """The options that ``lab configure`` gave the service, as text.
+
+        Written at the end of its configuration they win over what is there.
+        """
+        return ''.join(
+            '\n[{}]\n{}\n'.format(*option.split('.', 1))
+            for option in self.state.get(f'options of {self.name}', ())
+        )
+
     def running(self) -> bool:
         """Tell whether the process runs."""
         return self.process.pid is not None

@@ -14,8 +14,10 @@ import sys
 from typing import Any
 import uuid
 
+import rbd as librbd
 import testtools
 
+from cinder_rbd_offload.tests.functional import cluster
 from lab import client
 from lab import lab as lab_lab
 from lab import rbd
@@ -36,10 +38,18 @@ class FunctionalTestCase(testtools.TestCase):
         super().setUp()
         self.lab = lab_lab.Lab(pathlib.Path(os.environ['LAB_STATE']))
         self.state = self.lab.state
+        self.cluster = cluster.Cluster(self.state)
         self.admin = client.connect(self.state, 'admin')
         tenant = client.connect(self.state, 'tenant')
         self.storage = tenant.block_storage
         self.images = tenant.image
+
+    @contextlib.contextmanager
+    def image(self, name: str, pool: str = 'images') -> Iterator[Any]:
+        """Open an RBD image read-only, as client.admin."""
+        with self.pool(pool) as ioctx:
+            with librbd.Image(ioctx, name, read_only=True) as handle:
+                yield handle
 
     def run_lab(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the lab's, as a person does."""
@@ -57,7 +67,7 @@ class FunctionalTestCase(testtools.TestCase):
         volume = self.storage.create_volume(
             name=self.id(), size=gib, volume_type=volume_type, **options
         )
-        self.addCleanup(self._delete_volume, volume)
+        self.addCleanup(self.delete_volume, volume)
         return self.await_volume(volume)
 
     def make_filled_volume(self, volume_type: str = 'offload') -> Any:
@@ -83,12 +93,12 @@ class FunctionalTestCase(testtools.TestCase):
         service.wait(f'volume {volume.id}', has_status, SECONDS)
         return self.storage.get_volume(volume.id)
 
-    def make_type(self, **specs: str) -> str:
-        """Make a volume type of the back end ``offload``."""
+    def make_type(self, backend: str = 'offload', **specs: str) -> str:
+        """Make a volume type of a back end."""
         storage = self.admin.block_storage
         kind = storage.create_type(
-            name=f'offload-{uuid.uuid4()}',
-            extra_specs={'volume_backend_name': 'offload'} | specs,
+            name=f'{backend}-{uuid.uuid4()}',
+            extra_specs={'volume_backend_name': backend} | specs,
         )
         self.addCleanup(storage.delete_type, kind)
         return str(kind.name)
@@ -109,8 +119,17 @@ class FunctionalTestCase(testtools.TestCase):
             **options,
         )
         image_id = str(answer['image_id'])
-        self.addCleanup(self._delete_image, image_id)
+        self.addCleanup(self.delete_image, image_id)
         return image_id
+
+    def await_hash(self, image_id: str) -> Any:
+        """Wait until Glance has hashed an image, and return it."""
+
+        def hashed() -> bool:
+            return bool(self.images.get_image(image_id).hash_value)
+
+        service.wait(f'the hash of {image_id}', hashed, SECONDS)
+        return self.images.get_image(image_id)
 
     def await_active(self, image_id: str) -> Any:
         """Wait until an image is active and return it."""
@@ -140,12 +159,22 @@ class FunctionalTestCase(testtools.TestCase):
             expected = rbd.sha512(pool, f'volume-{volume.id}')
         self.assertEqual(expected, found)
 
+    def assert_same_data(self, image: Any, volume: Any) -> None:
+        """Compare a raw image, as it is in the pool, with a volume."""
+        with self.pool('images') as images, self.pool('volumes') as volumes:
+            self.assertTrue(
+                rbd.same(
+                    (images, image.id, 'snap'),
+                    (volumes, f'volume-{volume.id}'),
+                )
+            )
+
     def assert_made_inside(self, image: Any, volume: Any) -> None:
         """Check an image that the offload made, and what it left: nothing."""
         self.assert_nothing_left(volume)
         self.assertIn(INSIDE, self.log_of(image.id))
         self.assertNotIn(ORDINARY, self.log_of(image.id))
-        self.assert_same_bytes(image, volume)
+        self.assert_same_data(image, volume)
         with self.pool('images') as pool:
             self.assertEqual(['snap'], rbd.contents(pool)[image.id])
 
@@ -168,12 +197,16 @@ class FunctionalTestCase(testtools.TestCase):
         with self.pool('images') as pool:
             self.assertEqual(set(), set(rbd.contents(pool)) - known)
 
-    def _delete_volume(self, volume: Any) -> None:
+    def delete_volume(self, volume: Any) -> None:
+        """Delete a volume, if it is still there."""
+        if self.storage.find_volume(volume.id) is None:
+            return
         self.await_volume(volume)
         self.storage.delete_volume(volume)
-        self.storage.wait_for_delete(volume, interval=0.5, wait=SECONDS)
+        self.storage.wait_for_delete(volume, interval=0.3, wait=SECONDS)
 
-    def _delete_image(self, image_id: str) -> None:
+    def delete_image(self, image_id: str) -> None:
+        """Delete an image, if it is still there."""
         self.images.delete_image(image_id, ignore_missing=True)
         with self.pool('images') as pool:
             self.assertNotIn(image_id, rbd.contents(pool))

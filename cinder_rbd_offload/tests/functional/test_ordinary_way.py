@@ -2,12 +2,10 @@
 """Uploads that Cinder's own driver does, from the start or after a fault."""
 
 import struct
-import subprocess
 
 import rbd as librbd
 
 from cinder_rbd_offload.tests.functional import base
-from lab import ceph
 from lab import rbd
 
 
@@ -38,14 +36,10 @@ class OrdinaryWayTest(base.FunctionalTestCase):
 
     def test_a_user_without_the_right_to_write_images(self) -> None:
         """The caps of the deployment guides: the log has the remedy."""
-        self._set_caps(
-            'cinder',
-            osd=(
-                'profile rbd pool=volumes, profile rbd-read-only pool=images'
-            ),
-        )
         volume = self.make_filled_volume()
-        image = self.upload(volume)
+        osd = 'profile rbd pool=volumes, profile rbd-read-only pool=images'
+        with self.cluster.caps('cinder', osd=osd):
+            image = self.upload(volume)
         self.assert_took_the_ordinary_way(
             image, volume, "'profile rbd pool=images'"
         )
@@ -73,18 +67,3 @@ class OrdinaryWayTest(base.FunctionalTestCase):
         # to be deleted, until the process ends.
         self.addCleanup(self.run_lab, 'up')
         self.addCleanup(self.run_lab, 'down', 'cinder-volume')
-
-    def _set_caps(self, user: str, **changes: str) -> None:
-        """Change a user's caps for the length of a test."""
-        conf = str(self.state.root / 'ceph' / 'ceph.conf')
-
-        def caps(wanted: dict[str, str]) -> None:
-            words = [word for cap in wanted.items() for word in cap]
-            subprocess.run(
-                ['ceph', '-c', conf, 'auth', 'caps', f'client.{user}', *words],
-                check=True,
-                capture_output=True,
-            )
-
-        self.addCleanup(caps, ceph.CAPS[user])
-        caps(ceph.CAPS[user] | changes)

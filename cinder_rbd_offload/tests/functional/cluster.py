@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lab's Ceph cluster as its operator sees it, past all drivers."""
+
+from collections.abc import Iterator
+import contextlib
+import json
+import pathlib
+import time
+from typing import Any
+import uuid
+
+import rados
+import rbd as librbd
+
+from cinder_rbd_offload import ceph as offload_ceph
+from lab import ceph
+from lab import rbd
+from lab import service
+from lab import state as lab_state
+
+SECONDS = 120
+# The OSD's own bookkeeping between two looks, in bytes.
+STILL_BYTES = 256 << 10
+STILL_SECONDS = 0.3
+
+READS_VOLUMES = ', profile rbd-read-only pool=volumes'
+
+
+class Cluster:
+    """The cluster of Cinder's volumes and Glance's default store."""
+
+    def __init__(self, state: lab_state.State) -> None:
+        self._state = state
+        self._osd = ceph.Osd(state)
+
+    def ceph(self, *words: str) -> Any:
+        """Run a ``ceph`` command and return what it says, as objects."""
+        text = self._osd.admin(*words, '-f', 'json')
+        return json.loads(text) if text.strip() else None
+
+    def rbd(self, *words: str) -> Any:
+        """Run an ``rbd`` command that knows JSON."""
+        return json.loads(self.change(*words, '--format', 'json') or '[]')
+
+    def change(self, *words: str) -> str:
+        """Run an ``rbd`` command and return what it says."""
+        return self._osd.run(
+            'rbd', '--no-progress', '-c', self._osd.conf, *words
+        )
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """List what the manager has to do, as ``rbd task list`` does."""
+        return list(self.ceph('rbd', 'task', 'list'))
+
+    @contextlib.contextmanager
+    def caps(self, user: str, **changes: str) -> Iterator[None]:
+        """Change a user's caps for a while.
+
+        :param changes: what is '' is taken away
+        """
+        self._set_caps(user, ceph.CAPS[user] | changes)
+        try:
+            yield
+        finally:
+            self._set_caps(user, ceph.CAPS[user])
+
+    @contextlib.contextmanager
+    def glance_reads_volumes(self) -> Iterator[None]:
+        """Let Glance's user read the volumes' pool for a while."""
+        caps = ceph.CAPS['glance']['osd'] + READS_VOLUMES
+        with self.caps('glance', osd=caps):
+            try:
+                yield
+            finally:
+                self.forget()
+
+    @contextlib.contextmanager
+    def config(self, who: str, option: str, value: str) -> Iterator[None]:
+        """Set an option in the monitors' configuration for a while."""
+        self._osd.admin('config', 'set', who, option, value)
+        try:
+            yield
+        finally:
+            self._osd.admin('config', 'rm', who, option)
+
+    @contextlib.contextmanager
+    def busy_manager(self) -> Iterator[None]:
+        """Keep the manager at work on something else for a while.
+
+        It does one task after the other, and an image of very many objects
+        takes it long, even where all are holes.
+        """
+        name = f'busy-{uuid.uuid4()}'
+        parent, child = f'images/{name}-parent', f'images/{name}'
+        shape = ('--object-size', '64K', '--image-feature', 'layering')
+        self.change('create', parent, '--size', '64G', *shape)
+        self.change('snap', 'create', f'{parent}@s')
+        self.change('clone', f'{parent}@s', child, *shape)
+        # One object after the other, so that nobody else has to wait.
+        self.change(
+            *('config', 'image', 'set', child),
+            *('rbd_concurrent_management_ops', '1'),
+        )
+        self.ceph('rbd', 'task', 'add', 'flatten', child)
+        service.wait(
+            'the manager to be busy',
+            lambda: any(task.get('in_progress') for task in self.tasks()),
+            SECONDS,
+        )
+        try:
+            yield
+        finally:
+            self.cancel(name)
+            service.wait(
+                'the manager to be free',
+                lambda: not self._remove_busy(child, parent),
+                SECONDS,
+            )
+
+    def cancel(self, image: str) -> None:
+        """Have the manager forget what it has to do with an image."""
+        for task in self.tasks():
+            if task['refs']['image_name'] == image:
+                self.ceph('rbd', 'task', 'cancel', task['id'])
+
+    def journal(self) -> dict[str, str]:
+        """Return the entries of the driver's journal."""
+        with rbd.pool(self._state, 'volumes') as ioctx:
+            table = offload_ceph.Table(rados, ioctx)
+            return {k: v for k, v in table.read().items() if '/' not in k}
+
+    def forget(self) -> None:
+        """Have the driver forget whether Glance reads the volumes' pool."""
+        with rbd.pool(self._state, 'volumes') as ioctx:
+            table = offload_ceph.Table(rados, ioctx)
+            for key, value in table.read().items():
+                if '/' in key:
+                    table.swap(key, value, '')
+
+    def contents(self) -> set[str]:
+        """Name all that there is: in the pools, their trash, and besides.
+
+        That is images, snapshots of any kind, what the manager has to do,
+        and the journal's entries.
+        """
+        found = {f'task: {task["message"]}' for task in self.tasks()}
+        found |= {f'journal: {key}' for key in self.journal()}
+        for name in ceph.POOLS:
+            with rbd.pool(self._state, name) as pool:
+                trash = librbd.RBD().trash_list(pool)
+                found |= {f'trash of {name}: {one["name"]}' for one in trash}
+                found |= _images(name, pool)
+        return found
+
+    def parent(self, image: str, pool: str = 'images') -> str:
+        """Return the image that an image still gets data from, or ''."""
+        with rbd.pool(self._state, pool) as ioctx:
+            with librbd.Image(ioctx, image, read_only=True) as handle:
+                try:
+                    return '/'.join(handle.parent_info()[:2])
+                except librbd.ImageNotFound:
+                    return ''
+
+    def settled(self) -> int:
+        """Return the bytes that data takes in the OSD, in all pools.
+
+        Waits until nothing is written or removed any more.
+        """
+        seen = [-STILL_BYTES]
+
+        def still() -> bool:
+            time.sleep(STILL_SECONDS)
+            seen.append(self._allocated())
+            return abs(seen[-1] - seen[-2]) < STILL_BYTES
+
+        service.wait("the OSD's space", still, SECONDS)
+        return seen[-1]
+
+    def _allocated(self) -> int:
+        socket: pathlib.Path = self._osd.base / 'osd.asok'
+        text = self._osd.run('ceph', '--admin-daemon', socket, 'perf', 'dump')
+        return int(json.loads(text)['bluestore']['bluestore_allocated'])
+
+    def _set_caps(self, user: str, caps: dict[str, str]) -> None:
+        words = [word for cap in caps.items() if cap[1] for word in cap]
+        self._osd.admin('auth', 'caps', f'client.{user}', *words)
+
+    def _remove_busy(self, child: str, parent: str) -> bool:
+        """Remove the images; an error says that the manager has them."""
+        self.change('rm', child)
+        self.change('snap', 'purge', parent)
+        self.change('rm', parent)
+        return False
+
+
+def _images(name: str, pool: Any) -> set[str]:
+    found = set()
+    for image in librbd.RBD().list(pool):
+        found.add(f'{name}/{image}')
+        try:
+            with librbd.Image(pool, image, read_only=True) as handle:
+                snapshots = list(handle.list_snaps())
+        # It was removed just now.
+        except librbd.ImageNotFound:
+            continue
+        for one in snapshots:
+            kind = ' in the trash' if one.get('namespace') else ''
+            found.add(f'{name}/{image}@{one["name"]}{kind}')
+    return found
