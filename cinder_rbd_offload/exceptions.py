@@ -193,9 +193,8 @@ class LocationUnknown(OffloadError):
     def __init__(self, image_id: str, url: str, seconds: float) -> None:
         super().__init__(
             f'Glance did not say within {seconds:.0f} s whether image '
-            f'{image_id} took the location {url}. The data is kept. Once '
-            'Glance answers again: if the image is not active, delete the '
-            'image and the RBD image that the location names'
+            f'{image_id} took the location {url}. The data is kept, and once '
+            'Glance answers, recovery keeps or removes it by what it says'
         )
 
 
@@ -221,8 +220,7 @@ class NotDelegated(OffloadError):
         super().__init__(
             f'whether image {image_id} is active with the data at {url} can '
             'only its owner see. Give the user of [glance] or [service_user] '
-            'in cinder.conf the role admin, or ask the owner: if it is not '
-            'active, have the image deleted, and the data is removed'
+            'in cinder.conf the role admin, and recovery sees it as well'
         )
 
 
