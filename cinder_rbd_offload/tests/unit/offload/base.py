@@ -8,6 +8,7 @@ upload.
 import threading
 
 from cinder_rbd_offload.offload import attempt
+from cinder_rbd_offload.offload import job
 from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload.offload import recover
@@ -16,6 +17,8 @@ from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests.unit import base
 
 HOST = 'here@ceph'
+# What the volume's snapshot is called, and the image that is not yet whole.
+DRAFT = f'{job.PREFIX}{base.IMAGE}'
 
 
 class Killed(BaseException):
@@ -103,6 +106,59 @@ class UploadTestCase(base.TestCase):
             self.assertNothingLeft()
         self.assertIsNone(self.entry())
         self.assertEqual({'a-trust'}, {*self.released} - {''})
+
+
+class RecoverTestCase(UploadTestCase):
+    """Builds what a crash leaves, at one stage or another."""
+
+    def leave(self, stage, image_id=base.IMAGE, host=HOST, **fields):
+        """Write an entry as a host does that then dies."""
+        trust = fields.pop('trust', 'a-trust')
+        volume_id = fields.pop('volume_id', 'volume-id')
+        with self.connection() as connection:
+            book = journal.Journal(connection.table, host, 'first')
+            record = book.begin(
+                image_id, base.VOLUME, volume_id, trust, clock=int
+            )
+            record.update(stage=stage, **fields)
+
+    def leave_data(self, stage, name=base.IMAGE, clone=False, **fields):
+        """Leave a whole image of the volume, and its entry."""
+        stored = fake_ceph.Stored(base.SIZE, dict(base.BLOCKS))
+        self.images[name] = stored
+        if clone:
+            stored.parent = fake_ceph.Snapshot(
+                1, stored.size, dict(stored.blocks)
+            )
+            stored.blocks.clear()
+        self.pool('images').seal(name)
+        fields = {
+            'pool': 'images',
+            'rbd_id': stored.id,
+            'location': base.URL,
+            'size': stored.size,
+        } | fields
+        self.leave(stage, **fields)
+
+    def publish(self):
+        """Have Glance take the data."""
+        self.api().add_location(base.IMAGE, base.URL)
+        self.clock.sleep(1)
+        self.assertTrue(self.glance.owns(base.IMAGE, base.URL))
+
+    def assertUndone(self):
+        self.assertNothingLeft()
+        self.assertNotIn(base.IMAGE, self.glance.images)
+        self.assertDone()
+
+    def assertDone(self):
+        self.assertIsNone(self.entry())
+        self.assertEqual(['a-trust'], self.released)
+        self.assertEqual(['volume-id'], self.freed)
+
+    def assertStays(self, stage):
+        self.assertEqual(stage, self.entry().stage)
+        self.assertEqual([], self.released)
 
 
 def occupy(case):

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a crash has left is settled by one host, once, and none too early."""
+
+from cinder_rbd_offload.offload import journal
+from cinder_rbd_offload.tests.unit import base as unit_base
+from cinder_rbd_offload.tests.unit.offload import base
+
+IMAGE, VOLUME = unit_base.IMAGE, unit_base.VOLUME
+# Sorts before the other.
+FIRST = '00000000-9dad-11d1-80b4-00c04fd430c8'
+THERE = 'there@ceph'
+Stage = journal.Stage
+
+
+class TurnTestCase(base.RecoverTestCase):
+    """Who looks after whose entry, and when."""
+
+    def test_an_entry_of_this_host_is_taken_at_once(self):
+        self.leave(Stage.STARTED)
+        self.recover()
+        self.assertUndone()
+
+    def test_what_this_process_works_on_is_left_alone(self):
+        self.leave(Stage.STARTED)
+        before = self.entry()
+        for _look in range(3):
+            self.recover(active={IMAGE})
+            self.clock.sleep(100)
+        self.assertEqual(before, self.entry())
+
+    def test_an_entry_of_another_host_is_taken_when_it_is_dead(self):
+        self.leave(Stage.STARTED, host=THERE)
+        recovery = self.recovery()
+        self.recover(recovery=recovery)
+        self.clock.sleep(journal.LEASE)
+        self.recover(recovery=recovery)
+        self.assertStays(Stage.STARTED)
+        self.clock.sleep(1)
+        self.recover(recovery=recovery)
+        self.assertUndone()
+
+    def test_an_entry_that_changes_is_left_alone(self):
+        recovery = self.recovery()
+        with self.connection() as connection:
+            book = journal.Journal(connection.table, THERE, 'first')
+            owner = book.begin(IMAGE, VOLUME, 'volume-id', '')
+            for _look in range(5):
+                self.recover(recovery=recovery)
+                self.clock.sleep(journal.LEASE)
+                owner.update()
+        self.assertEqual(THERE, self.entry().host)
+
+    def test_each_change_prolongs_the_lease(self):
+        recovery = self.recovery()
+        with self.connection() as connection:
+            book = journal.Journal(connection.table, THERE, 'first')
+            owner = book.begin(IMAGE, VOLUME, 'volume-id', 'a-trust')
+            self.recover(recovery=recovery)
+            self.clock.sleep(journal.LEASE + 1)
+            owner.update()
+        self.recover(recovery=recovery)
+        self.clock.sleep(journal.LEASE)
+        self.recover(recovery=recovery)
+        self.assertStays(Stage.STARTED)
+        self.clock.sleep(1)
+        self.recover(recovery=recovery)
+        self.assertUndone()
+
+    def test_a_later_entry_of_the_image_has_a_lease_of_its_own(self):
+        recovery = self.recovery()
+        self.leave(Stage.STARTED, host=THERE)
+        self.recover(recovery=recovery)
+        self.cluster.omap['volumes'].clear()
+        self.recover(recovery=recovery)
+        self.clock.sleep(journal.LEASE + 1)
+        self.leave(Stage.STARTED, host=THERE)
+        self.recover(recovery=recovery)
+        self.assertStays(Stage.STARTED)
+
+    def test_two_hosts_at_once(self):
+        """The one is just about to take it when the other does it all."""
+        self.leave(Stage.STARTED, host='dead@ceph')
+        one, other = self.recovery(), self.recovery()
+        self.recover('one', recovery=one)
+        self.recover('other', recovery=other)
+        self.clock.sleep(journal.LEASE + 1)
+        done = []
+
+        def recover():
+            self.recover('other', recovery=other)
+            done.append(list(self.released))
+
+        self.cluster.on(
+            'operate_write_op',
+            recover,
+            skip=self.cluster.reached.count(('operate_write_op', 'before')),
+            times=1,
+        )
+        self.recover('one', recovery=one)
+        self.assertEqual([['a-trust']], done)
+        self.assertUndone()
+
+    def test_one_that_cannot_be_settled_does_not_keep_the_others(self):
+        self.glance.create(FIRST)
+        self.leave(Stage.MAKING, FIRST, pool='gone', volume_id='other')
+        self.leave(Stage.STARTED)
+        self.recover()
+        self.assertUndone()
+        self.assertIn(FIRST, self.glance.images)
+        self.assertIn(
+            f'WARNING The upload of image {FIRST}, which was left at stage '
+            'making, is not settled yet: opening pool gone failed',
+            self.logs.output,
+        )
+        self.cluster.pools['gone'] = {}
+        self.recover()
+        self.assertEqual({}, self.cluster.entries())
+
+    def test_a_volume_that_a_later_upload_uses_stays_as_it_is(self):
+        self.glance.create(FIRST)
+        self.leave(Stage.STARTED, FIRST)
+        self.leave(Stage.STARTED)
+        self.recover(active={FIRST})
+        self.assertIsNone(self.entry())
+        self.assertEqual([], self.freed)
+        self.recover()
+        self.assertEqual(['volume-id'], self.freed)
+
+    def test_another_volume_s_upload_does_not_matter(self):
+        self.leave(Stage.STARTED, FIRST, volume_id='other')
+        self.leave(Stage.STARTED)
+        self.recover(active={FIRST})
+        self.assertDone()
