@@ -109,9 +109,6 @@ class Cluster:
     def await_flattened(self, image: str) -> float:
         """Wait until an image depends on no other; return when that was.
 
-        The manager, which may have flattened it, is then done with it, too:
-        Glance would delete it by half while it is open for writing.
-
         :returns: a moment of the monotonic clock
         :raises Failed: when it takes too long
         """
@@ -121,12 +118,28 @@ class Cluster:
             FLATTEN_SECONDS,
         )
         flattened = time.monotonic()
+        return flattened
+
+    def await_released(self, image: str) -> None:
+        """Wait until the manager and the driver are done with an image.
+
+        Glance would delete it by half while one of them has it open for
+        writing.
+
+        :raises Failed: when it takes too long
+        """
         service.wait(
-            "the manager's tasks",
-            lambda: image not in self._osd.admin('rbd', 'task', 'list'),
+            f'the last work on {image}',
+            lambda: (
+                image not in self._journal()
+                and image not in self._osd.admin('rbd', 'task', 'list')
+            ),
             FLATTEN_SECONDS,
         )
-        return flattened
+
+    def _journal(self) -> dict[str, str]:
+        with rbd.pool(self._state, 'volumes') as ioctx:
+            return offload_ceph.Table(rados, ioctx).read()
 
     def check(self, volume: str, image: str, case: cases.Case) -> None:
         """Compare the beginnings of what was written, here and there.

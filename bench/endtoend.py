@@ -112,14 +112,11 @@ class EndToEnd:
             if method == 'instant':
                 flattened = self._cluster.await_flattened(image_id)
                 detached = max(seconds, flattened - started)
+                self._cluster.await_released(image_id)
             after = self._cluster.settled()
             self._cluster.check(f'volume-{volume.id}', image_id, case)
             made_by = self._made_by(image_id, method)
-            image = self._images.get_image(image_id)
-            self._images.delete_image(image)
-            self._images.wait_for_delete(
-                image, interval=0.2, wait=CHANGE_SECONDS
-            )
+            self._delete(image_id)
             self._cluster.settled(limit=before)
         return bench_results.Sample(
             kind=bench_results.UPLOAD,
@@ -153,6 +150,16 @@ class EndToEnd:
             f'image {image_id} was not active within {UPLOAD_SECONDS} s; see '
             f'{self._service.log}'
         )
+
+    def _delete(self, image_id: str) -> None:
+        """Delete an image, again where Glance finds it in use."""
+        image = self._images.get_image(image_id)
+
+        def delete() -> bool:
+            self._images.delete_image(image)
+            return True
+
+        service.wait(f'deleting {image_id}', delete, CHANGE_SECONDS)
 
     def _made_by(self, image_id: str, method: str) -> str:
         """Look up in the log what made an image.
