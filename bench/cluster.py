@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator
 import contextlib
+import json
 import time
 from typing import Any
 
@@ -120,26 +121,16 @@ class Cluster:
         flattened = time.monotonic()
         return flattened
 
-    def await_released(self, image: str) -> None:
-        """Wait until the manager and the driver are done with an image.
-
-        Glance would delete it by half while one of them has it open for
-        writing.
+    def await_idle_manager(self) -> None:
+        """Wait until the manager is done with every image.
 
         :raises Failed: when it takes too long
         """
         service.wait(
-            f'the last work on {image}',
-            lambda: (
-                image not in self._journal()
-                and image not in self._osd.admin('rbd', 'task', 'list')
-            ),
+            "the manager's tasks",
+            lambda: not json.loads(self._osd.admin('rbd', 'task', 'list')),
             FLATTEN_SECONDS,
         )
-
-    def _journal(self) -> dict[str, str]:
-        with rbd.pool(self._state, 'volumes') as ioctx:
-            return offload_ceph.Table(rados, ioctx).read()
 
     def check(self, volume: str, image: str, case: cases.Case) -> None:
         """Compare the beginnings of what was written, here and there.

@@ -112,7 +112,7 @@ class EndToEnd:
             if method == 'instant':
                 flattened = self._cluster.await_flattened(image_id)
                 detached = max(seconds, flattened - started)
-                self._cluster.await_released(image_id)
+                self._cluster.await_idle_manager()
             after = self._cluster.settled()
             self._cluster.check(f'volume-{volume.id}', image_id, case)
             made_by = self._made_by(image_id, method)
@@ -152,7 +152,11 @@ class EndToEnd:
         )
 
     def _delete(self, image_id: str) -> None:
-        """Delete an image, again where Glance finds it in use."""
+        """Delete an image.
+
+        Glance refuses that where recovery has it open, as it has once more
+        after the manager has flattened it; so it is tried again.
+        """
         image = self._images.get_image(image_id)
 
         def delete() -> bool:

@@ -147,6 +147,14 @@ class ReportTestCase(base.BaseTestCase):
         report.write_readme(RUN, readme)
         self.assertEqual(first, readme.read_text())
 
+    def test_a_run_without_the_main_case_leaves_the_readme(self):
+        readme = self.folder / 'README.rst'
+        text = f'a\n\n{report.BEGIN}\nold\n{report.END}\n'
+        readme.write_text(text)
+        results = samples.run(samples.sample(cases.SPECKS, 'offload'))
+        report.write_readme(results, readme)
+        self.assertEqual(text, readme.read_text())
+
     def test_a_readme_without_marks_is_refused(self):
         readme = self.folder / 'README.rst'
         readme.write_text('a\n')
