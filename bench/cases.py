@@ -96,8 +96,9 @@ THIN_1 = Case('thin-1', 1, 64)
 THIN_64 = Case('thin-64', 64, 64)
 THIN_1024 = Case('thin-1024', 1024, 64, rounds={'copy': 2})
 THIN_4 = Case('thin-4', 4, 256)
-DENSE_1 = Case('dense-1', 1, 256)
-DENSE_4 = Case('dense-4', 4, 1024, rounds=dict.fromkeys(METHODS + STEPS, 3))
+_FEWER = dict.fromkeys(METHODS + STEPS, 3)
+DENSE_1 = Case('dense-1', 1, 256, rounds=_FEWER)
+DENSE_4 = Case('dense-4', 4, 1024, rounds=_FEWER)
 SPECKS = Case('specks', 2, 512, length=4 * KIB)
 
 # The cases of a group take turns with each other, too: their volumes are
