@@ -47,3 +47,10 @@ def ratio(
         max(pairs),
         len(both),
     )
+
+
+def text(value: float) -> str:
+    """Write a number with as many digits as mean something."""
+    if value >= 100:
+        return f'{value:.0f}'
+    return f'{value:.1f}' if value >= 10 else f'{value:.2f}'

@@ -8,6 +8,7 @@ from matplotlib import figure
 from matplotlib import ticker
 
 from bench import cases
+from bench import figures
 from bench import results as bench_results
 
 # What is drawn: the title, the measure, what it is divided by, and where the
@@ -38,8 +39,8 @@ def draw(results: bench_results.Results, target: pathlib.Path) -> None:
         panel = drawing.add_subplot(len(PANELS), 1, place)
         _bars(panel, results, shown, what, unit)
         panel.set_title(title, loc='left')
-        panel.set_xlim(left=left)
-        panel.margins(x=0.1)
+        # With room for the number at the longest bar.
+        panel.set_xlim(left, 2 * panel.get_xlim()[1])
     handles, labels = drawing.axes[0].get_legend_handles_labels()
     drawing.legend(
         handles, labels, loc='outside upper center', ncols=len(labels) or 1
@@ -82,7 +83,7 @@ def _bars(
             color=COLOURS[number],
             label=method,
         )
-        panel.bar_label(bars, fmt='%.3g', padding=3, fontsize='x-small')
+        panel.bar_label(bars, fmt=figures.text, padding=3, fontsize='x-small')
     panel.set_xscale('log')
     panel.xaxis.set_major_formatter('{x:g}')
     panel.xaxis.set_minor_formatter(ticker.NullFormatter())

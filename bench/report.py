@@ -183,23 +183,17 @@ def _mib(summary: figures.Summary | None) -> str:
     """Write an amount of bytes; they hardly vary, so only the median."""
     if summary is None:
         return NOTHING
-    return f'{_number(summary.median / cases.MIB)} MiB'
+    return f'{figures.text(summary.median / cases.MIB)} MiB'
 
 
 def _spread(summary: figures.Summary | None, unit: str = '') -> str:
     if summary is None:
         return NOTHING
-    median = f'{_number(summary.median)} {unit}'.rstrip()
+    median = f'{figures.text(summary.median)} {unit}'.rstrip()
     if summary.low == summary.high:
         return median
-    return f'{median} ({_number(summary.low)} to {_number(summary.high)})'
-
-
-def _number(value: float) -> str:
-    """Write a number with as many digits as mean something."""
-    if value >= 100:
-        return f'{value:.0f}'
-    return f'{value:.1f}' if value >= 10 else f'{value:.2f}'
+    low, high = figures.text(summary.low), figures.text(summary.high)
+    return f'{median} ({low} to {high})'
 
 
 def show(results: bench_results.Results) -> None:
