@@ -258,6 +258,18 @@ class Pool:
                 if not handle.is_protected_snap(GLANCE_SNAPSHOT):
                     handle.protect_snap(GLANCE_SNAPSHOT)
 
+    def is_sealed(self, image: str) -> bool:
+        """Tell whether an image has the snapshot that Glance's images have."""
+        with self._doing(f'looking at {self.name}/{image}'):
+            with self._open(image, read_only=True) as handle:
+                return GLANCE_SNAPSHOT in _snapshots(handle)
+
+    def is_open(self, image: str) -> bool:
+        """Tell whether somebody has an image open for writing."""
+        with self._doing(f'looking at {self.name}/{image}'):
+            with self._open(image, read_only=True) as handle:
+                return bool(list(handle.watchers_list()))
+
     def remove(self, image: str) -> None:
         """Remove an image that was made here; fine if it is not there."""
         with self._doing(f'removing {self.name}/{image}'):

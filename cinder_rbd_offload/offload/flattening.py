@@ -47,14 +47,12 @@ def look_after(job: job_.Job, cluster: ceph.Cluster) -> bool:
         if (entry.pool, entry.image_id) not in tasks:
             _hand_over(job, cluster)
         return False
-    job.target.seal(entry.image_id)
-    return True
-
-
-def here(job: job_.Job) -> None:
-    """Flatten a clone on this host, and make it ready for Glance again."""
-    job.target.flatten(job.image_id, job.work.progress)
-    job.target.seal(job.image_id)
+    if job.target.is_sealed(entry.image_id):
+        return True
+    # Whoever has it open may be removing it just now.
+    if not job.target.is_open(entry.image_id):
+        job.target.seal(entry.image_id)
+    return False
 
 
 def _hand_over(job: job_.Job, cluster: ceph.Cluster) -> None:
@@ -66,4 +64,4 @@ def _hand_over(job: job_.Job, cluster: ceph.Cluster) -> None:
             '%(error)s',
             {'image': job.image_id, 'error': exc},
         )
-        here(job)
+        job.target.flatten(job.image_id, job.work.progress)

@@ -178,7 +178,8 @@ def _publish(
             },
         )
         try:
-            flattening.here(job)
+            job.target.flatten(job.image_id, job.work.progress)
+            job.target.seal(job.image_id)
             job.record.update(method=plan.Method.CLONE_FLATTEN.value)
         except exceptions.TakenOver:
             raise

@@ -354,7 +354,7 @@ class RBD:
 
     @_operation
     def clone(
-        self, p_ioctx, p_name, p_snapname, c_ioctx, c_name, features, **form
+        self, p_ioctx, p_name, p_snapname, c_ioctx, c_name, features=61, **form
     ):
         stored = _find(p_ioctx.images, p_name)
         snapshot = _find(stored.snapshots, p_snapname)
@@ -493,6 +493,17 @@ class Image(_Opened):
             if on_progress(number, len(blocks)) < 0:
                 raise rbd_errors.OperationCanceled('as it was told')
         _flatten(self.stored)
+
+    @_operation
+    def watchers_list(self):
+        handles = (h for h in self.cluster.opened if isinstance(h, Image))
+        return iter(
+            [
+                {'addr': 'somewhere', 'id': 1, 'cookie': 1}
+                for handle in handles
+                if handle.stored is self.stored and not handle.read_only
+            ]
+        )
 
     @_operation
     def list_snaps(self):
