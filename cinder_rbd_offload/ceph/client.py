@@ -12,6 +12,7 @@ import os
 from typing import Any
 
 from cinder_rbd_offload.ceph import cluster as ceph_cluster
+from cinder_rbd_offload.ceph import connection as ceph_connection
 from cinder_rbd_offload.ceph import errors
 from cinder_rbd_offload import exceptions
 
@@ -75,6 +76,17 @@ class Client:
             yield ioctx
         finally:
             ioctx.close()
+
+    @contextlib.contextmanager
+    def connection(self, pool: str) -> Iterator[ceph_connection.Connection]:
+        """Open a back end's pool, as the driver has it.
+
+        :raises CephError: when there is no such pool
+        """
+        with self.ioctx(pool) as ioctx:
+            yield ceph_connection.Connection(
+                *(self.rados, self.rbd, self.handle, ioctx), self.features()
+            )
 
     def ask_monitors(self, prefix: str, **words: str) -> str:
         """Carry out a command of the monitors', and return the answer.

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from cinder_rbd_offload.ceph import client as ceph_client
-from cinder_rbd_offload.ceph import rights
+from cinder_rbd_offload.ceph import scratch
 from cinder_rbd_offload import exceptions
 
 # Images of a pool that are looked at: enough to tell what is usual.
@@ -68,7 +68,7 @@ def pool(client: ceph_client.Client, name: str) -> PoolSeen:
     sizes, data_pools = set(), set()
     with client.ioctx(name) as ioctx, _errors(client, f'looking at {name}'):
         found = client.rbd.RBD().list(ioctx)
-        ours = (one for one in found if not one.startswith(rights.PREFIX))
+        ours = (one for one in found if not one.startswith(scratch.PREFIX))
         for image in itertools.islice(ours, _SAMPLE):
             # It may be removed at any time.
             with contextlib.suppress(client.rbd.ImageNotFound):

@@ -170,8 +170,14 @@ def volume_image(conf: cfg.ConfigOpts, volume_id: str) -> str:
     """Return the name of a volume's RBD image.
 
     :param volume_id: a UUID
+    :raises ConfigUnusable: when the template has no place for an id
     """
-    return str(conf.volume_name_template % volume_id)
+    try:
+        return str(conf.volume_name_template % volume_id)
+    except (TypeError, ValueError) as exc:
+        raise exceptions.ConfigUnusable(
+            f'volume_name_template: {exc}; it has %s where the id goes'
+        ) from exc
 
 
 def _backend(conf: cfg.ConfigOpts, section: str) -> Backend | None:

@@ -186,9 +186,8 @@ class _Examination:
     def _known(self, client: ceph.Client, fsid: str) -> dict[str, bool | None]:
         """Return what earlier uploads have found of Glance, by store."""
         try:
-            with client.ioctx(self._backend.pool) as ioctx:
-                table = ceph.Table(client.rados, ioctx)
-                journal = journal_.Journal(table, host='', run='')
+            with client.connection(self._backend.pool) as connection:
+                journal = journal_.Journal(connection.table, host='', run='')
                 return {
                     store.id: probe.recall(journal, store)
                     for store in self._near(fsid)

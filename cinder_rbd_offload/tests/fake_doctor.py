@@ -158,10 +158,6 @@ class RBD(fake_ceph.RBD):
         super().clone(p_ioctx, p_name, p_snapname, c_ioctx, c_name, **options)
         self._place(c_ioctx, c_name, data_pool)
 
-    def rename(self, ioctx, name, new):
-        self.cluster.reach('rename', 'before')
-        ioctx.images[new] = ioctx.images.pop(name)
-
     def _place(self, ioctx, name, data_pool):
         usual = self.cluster.data_pools.get(ioctx.name, ioctx.name)
         ioctx.images[name].data_pool = data_pool or usual
@@ -185,3 +181,6 @@ class Image(fake_ceph.Image):
     def write(self, data, offset):
         self.cluster.require(fake_ceph.rbd_errors, self._data_pool)
         return super().write(data, offset)
+
+    def flatten(self, on_progress=lambda done, total: 0):
+        super().flatten(on_progress)

@@ -37,6 +37,9 @@ class ConnectTestCase(base.TestCase):
             self.assertEqual(base.FEATURES, client.features())
             with client.ioctx('volumes') as ioctx:
                 self.assertEqual('volumes', ioctx.name)
+            with client.connection('volumes') as connection:
+                self.assertEqual('volumes', connection.source.name)
+                self.assertEqual(base.FEATURES, connection.features)
 
     @ddt.data('mon', 'mgr')
     def test_commands(self, daemon):

@@ -6,7 +6,7 @@ import json
 from oslotest import base as test_base
 
 from cinder_rbd_offload import ceph
-from cinder_rbd_offload.ceph import rights
+from cinder_rbd_offload.ceph import scratch
 from cinder_rbd_offload.ceph import survey
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.tests import fake_ceph
@@ -43,7 +43,7 @@ class SurveyTestCase(test_base.BaseTestCase):
         self.assertEqual(survey.PoolSeen('none', False), seen)
 
     def test_what_the_doctor_made_is_not_looked_at(self):
-        self.add(f'{rights.PREFIX}x', data_pool='ec')
+        self.add(f'{scratch.PREFIX}x', data_pool='ec')
         self.assertEqual(
             frozenset(), survey.pool(self.client, 'images').data_pools
         )

@@ -130,3 +130,6 @@ class ConfigTestCase(base.BaseTestCase):
         self.assertEqual('volume-1', config.volume_image(self.load(CONF), '1'))
         conf = self.load('[DEFAULT]\nvolume_name_template = v_%s\n')
         self.assertEqual('v_1', config.volume_image(conf, '1'))
+        for template in ('v', '%d', '%s%s'):
+            conf = self.load(f'[DEFAULT]\nvolume_name_template = {template}')
+            self.unusable(config.volume_image, conf, '1')
