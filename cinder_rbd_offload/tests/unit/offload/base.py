@@ -117,10 +117,8 @@ class RecoverTestCase(UploadTestCase):
         volume_id = fields.pop('volume_id', 'volume-id')
         with self.connection() as connection:
             book = journal.Journal(connection.table, host, 'first')
-            record = book.begin(
-                image_id, base.VOLUME, volume_id, trust, clock=int
-            )
-            record.update(stage=stage, **fields)
+            record = book.begin(image_id, base.VOLUME, volume_id, clock=int)
+            record.update(stage=stage, trust=trust, **fields)
 
     def leave_data(self, stage, name=base.IMAGE, clone=False, **fields):
         """Leave a whole image of the volume, and its entry."""

@@ -54,7 +54,8 @@ class TurnTestCase(base.RecoverTestCase):
         recovery = self.recovery()
         with self.connection() as connection:
             book = journal.Journal(connection.table, THERE, 'first')
-            owner = book.begin(IMAGE, VOLUME, 'volume-id', 'a-trust')
+            owner = book.begin(IMAGE, VOLUME, 'volume-id')
+            owner.update(trust='a-trust')
             self.recover(recovery=recovery)
             self.clock.sleep(journal.LEASE + 1)
             owner.update()
