@@ -48,17 +48,19 @@ class CephNotPermitted(CephError):
     """The cephx user lacks a capability.
 
     :param doing: what was attempted
-    :param pool: the pool that the capability is missing for
+    :param pool: the pool that the capability is missing for; '' for any
+    :param daemon: which of Ceph's has refused: ``OSD``, ``monitor`` or
+        ``manager``
     """
 
-    def __init__(self, doing: str, pool: str) -> None:
+    def __init__(self, doing: str, pool: str, daemon: str = 'OSD') -> None:
         self.pool = pool
-        where = f' pool={pool}' if pool else ''
+        profile = f'profile rbd pool={pool}' if pool else 'profile rbd'
         OffloadError.__init__(
             self,
             f'{doing} is not permitted: the cephx user of this backend '
-            f"(rbd_user) lacks 'profile rbd{where}' as a capability for the "
-            "OSDs, or for the manager. 'rbd-offload doctor' tries them all",
+            f"(rbd_user) lacks the {daemon} capability '{profile}'. "
+            "'rbd-offload doctor' tries all that it needs",
         )
 
 

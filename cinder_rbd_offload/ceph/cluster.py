@@ -73,7 +73,7 @@ class Cluster:
         :raises CephNotPermitted: when the cephx user lacks the capability
         """
         self._manager(
-            f'handing over the flattening of {pool}/{image}',
+            f'to flatten {pool}/{image}',
             pool,
             prefix='rbd task add flatten',
             image_spec=f'{pool}/{image}',
@@ -82,7 +82,7 @@ class Cluster:
     def tasks(self) -> tuple[Task, ...]:
         """List the images that the manager flattens, now or later."""
         found = json.loads(
-            self._manager('listing tasks', '', prefix='rbd task list')
+            self._manager('for its tasks', '', prefix='rbd task list')
         )
         return tuple(
             Task(
@@ -98,22 +98,29 @@ class Cluster:
         command = json.dumps({'prefix': prefix, 'format': 'json'} | words)
         doing = f"asking the monitors '{prefix}'"
         with errors.named(self._rados, doing, ''):
-            result, output, message = self._handle.mon_command(command, b'')
-        return self._answer(doing, '', result, output, message)
+            answer = self._handle.mon_command(command, b'')
+        return self._read(*answer, doing=doing, pool='', daemon='monitor')
 
     def _manager(self, doing: str, pool: str, **command: str) -> str:
-        doing = f"{doing} to the manager's module rbd_support"
+        doing = f"asking the manager's module rbd_support {doing}"
         with errors.named(self._rados, doing, pool):
-            result, output, message = self._handle.mgr_command(
+            answer = self._handle.mgr_command(
                 json.dumps(command), b'', timeout=_MANAGER_SECONDS
             )
-        return self._answer(doing, pool, result, output, message)
+        return self._read(*answer, doing=doing, pool=pool, daemon='manager')
 
-    def _answer(
-        self, doing: str, pool: str, result: int, output: Any, message: str
+    def _read(
+        self,
+        result: int,
+        output: Any,
+        message: str,
+        *,
+        doing: str,
+        pool: str,
+        daemon: str,
     ) -> str:
         if result in (-errno.EACCES, -errno.EPERM):
-            raise exceptions.CephNotPermitted(doing, pool)
+            raise exceptions.CephNotPermitted(doing, pool, daemon)
         if result:
             raise exceptions.CephError(doing, OSError(-result, message))
         return output.decode() if isinstance(output, bytes) else str(output)

@@ -79,7 +79,7 @@ class ExceptionsTestCase(base.BaseTestCase):
     def test_what_the_caller_gave_is_in_the_message(self, error, _text):
         given = {
             'CephError': 'copying a/b',
-            'CephNotPermitted': 'pool=images',
+            'CephNotPermitted': "OSD capability 'profile rbd pool=images'",
             'CephUnreachable': '/a/conf as client.cinder',
             'BindingsMissing': 'cannot be imported: rbd',
             'ConfigUnusable': 'no file',

@@ -91,6 +91,13 @@ class MonitorTestCase(ClusterTestCase):
         error = self.assertRaises(exceptions.CephError, call)
         self.assertIn('TimedOut: no answer', str(error))
 
+    def test_it_may_not_be_permitted(self):
+        self.answer('mon', result=-errno.EACCES, message='access denied')
+        error = self.assertRaises(
+            exceptions.CephNotPermitted, self.ours.free, 'images'
+        )
+        self.assertIn("the monitor capability 'profile rbd'", str(error))
+
     def test_a_refusal(self):
         self.answer('mon', result=-errno.EINVAL, message='not understood')
         error = self.assertRaises(exceptions.CephError, self.ours.has_clone_v2)
@@ -123,8 +130,10 @@ class ManagerTestCase(ClusterTestCase):
         error = self.assertRaises(
             exceptions.CephNotPermitted, self.ours.add_flatten, 'images', 'x'
         )
-        self.assertIn('flattening of images/x to the manager', str(error))
-        self.assertIn('pool=images', str(error))
+        self.assertIn('rbd_support to flatten images/x is not', str(error))
+        self.assertIn(
+            "the manager capability 'profile rbd pool=images'", str(error)
+        )
 
     @ddt.data(errno.ENOENT, errno.EAGAIN, errno.ETIMEDOUT)
     def test_it_may_fail(self, number):
@@ -133,7 +142,7 @@ class ManagerTestCase(ClusterTestCase):
             exceptions.CephError, self.ours.add_flatten, 'images', 'x'
         )
         self.assertNotIsInstance(error, exceptions.CephNotPermitted)
-        self.assertIn("rbd_support failed", str(error))
+        self.assertIn('rbd_support to flatten images/x failed', str(error))
         self.assertIn('what it said', str(error))
 
     def test_the_manager_may_be_away(self):
