@@ -63,7 +63,8 @@ class Watch:
 
     def look(self) -> None:
         """Do once what is due."""
-        for step in (self._show, self._ask, self._stop, self._say):
+        steps = (self._measure, self._show, self._ask, self._stop, self._say)
+        for step in steps:
             try:
                 step()
             # What fails now is due again at the next look.
@@ -74,12 +75,16 @@ class Watch:
         while not self._ended.wait(INTERVAL):
             self.look()
 
-    def _show(self) -> None:
-        """Bring the journal up to date, which is the sign of life."""
+    def _measure(self) -> None:
+        """See how far an operation is that does not report it."""
         job, progress = self._job, self._job.work.progress
         if job.work.copying:
             progress.done = job.target.used(job.draft) or 0
             progress.total = job.record.entry.bytes
+
+    def _show(self) -> None:
+        """Bring the journal up to date, which is the sign of life."""
+        job, progress = self._job, self._job.work.progress
         try:
             job.record.update(done=progress.done, total=progress.total)
         except exceptions.TakenOver as exc:
@@ -106,16 +111,19 @@ class Watch:
         if self._looks % LOOKS_PER_LINE or not entry.total:
             return
         (then, before), now = self._said, time.monotonic()
-        moved = entry.bytes * min(entry.done / entry.total, 1)
+        # A copy may write more than was in use, since it writes whole objects.
+        part = min(entry.done / entry.total, 1)
+        moved = entry.bytes * part
         self._said = (now, moved)
         LOG.info(
             'Image %(image)s: %(percent)d %% done, about %(moved)d of '
             '%(bytes)d MiB, at %(rate).0f MiB/s',
             {
                 'image': entry.image_id,
-                'percent': 100 * entry.done // entry.total,
+                'percent': 100 * part,
                 'moved': moved // units.Mi,
                 'bytes': entry.bytes // units.Mi,
-                'rate': (moved - before) / (now - then) / units.Mi,
+                # Another method begins anew.
+                'rate': max(moved - before, 0) / (now - then) / units.Mi,
             },
         )
