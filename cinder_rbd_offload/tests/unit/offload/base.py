@@ -36,6 +36,7 @@ class UploadTestCase(base.TestCase):
         super().start_over()
         self.method = 'clone_flatten'
         self.size_cap = 1 << 40
+        self.data_pools = {}
         self.slots = threading.Semaphore(1)
         self.released = []
         self.freed = []
@@ -46,7 +47,7 @@ class UploadTestCase(base.TestCase):
         self.before = self.cluster.state()
         facts = plan.Facts('raw', 'bare', method=self.method)
         settings = attempt.Settings(
-            'cinder', self.slots, 10, self.size_cap, {}
+            'cinder', self.slots, 10, self.size_cap, self.data_pools
         )
         with self.connection() as connection:
             book = journal.Journal(connection.table, HOST, 'first')
