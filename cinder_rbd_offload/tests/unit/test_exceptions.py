@@ -31,8 +31,11 @@ ERRORS = (
     (exceptions.NotUndone('id', CAUSE), 'is removed once Ceph'),
 )
 RETRIABLE = {
+    'BindingsMissing',
     'CephError',
     'CephNotPermitted',
+    'CephUnreachable',
+    'ConfigUnusable',
     'FormatDoubtful',
     'ImageExists',
     'LocationRefused',

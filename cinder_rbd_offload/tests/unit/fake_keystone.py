@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Keystone at the level of HTTP: tokens by password or trust, and trusts."""
+
+import itertools
+
+from keystoneauth1 import exceptions as ks_exceptions
+from keystoneauth1 import fixture as ks_fixture
+import requests_mock
+from requests_mock.contrib import fixture as rm_fixture
+
+URL = 'https://keystone.test/identity'
+
+
+class Keystone(rm_fixture.Fixture):
+    """The service, as a fixture.
+
+    :ivar users: their passwords and roles, by name; the id is the name with
+        ``-id`` behind it
+    :ivar trusts: what was asked for, by id, with the token that asked
+    :ivar scopes: of each token that was asked for, in their order
+    :ivar ended: each trust that was deleted, with the token that asked
+    :ivar refuses: answers no request for a trust
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.users = {}
+        self.trusts = {}
+        self.scopes = []
+        self.ended = []
+        self.refuses = False
+        self._tokens = map('token-{}'.format, itertools.count(1))
+        # The token of each, to tell who asks.
+        self.tokens = {}
+        self.get(URL, json=ks_fixture.DiscoveryList(URL, v2=False))
+        self.get(f'{URL}/v3', json=ks_fixture.V3Discovery(f'{URL}/v3'))
+        self.post(f'{URL}/v3/auth/tokens', json=self._token)
+        self.post(f'{URL}/v3/OS-TRUST/trusts', json=self._trust)
+
+    def down(self):
+        """Be out of reach."""
+        for method in ('GET', 'POST', 'DELETE'):
+            self.register_uri(
+                *(method, requests_mock.ANY),
+                exc=ks_exceptions.ConnectFailure,
+            )
+
+    def _token(self, request, context):
+        asked = request.json()['auth']
+        user = asked['identity']['password']['user']
+        scope = asked.get('scope', {})
+        self.scopes.append(scope)
+        trust = scope.get('OS-TRUST:trust', {}).get('id')
+        if trust and trust not in self.trusts:
+            context.status_code = 404
+            return {'error': {'message': 'no such trust', 'code': 404}}
+        password, roles = self.users.get(user['name'], (None, ()))
+        if user['password'] != password:
+            context.status_code = 401
+            return {'error': {'message': 'not authorized', 'code': 401}}
+        token = ks_fixture.V3Token(
+            user_id=f'{user["name"]}-id', user_name=user['name']
+        )
+        token.set_project_scope()
+        for role in roles:
+            token.add_role(role)
+        name = next(self._tokens)
+        self.tokens[name] = (user['name'], trust)
+        context.headers['X-Subject-Token'] = name
+        return token
+
+    def _trust(self, request, context):
+        if self.refuses:
+            context.status_code = 403
+            return {'error': {'message': 'restricted', 'code': 403}}
+        trust = f'trust-{len(self.trusts)}'
+        asked = request.json()['trust']
+        self.trusts[trust] = (request.headers['X-Auth-Token'], asked)
+        self.delete(f'{URL}/v3/OS-TRUST/trusts/{trust}', json=self._end)
+        context.status_code = 201
+        return {'trust': asked | {'id': trust}}
+
+    def _end(self, request, context):
+        trust = request.path.rpartition('/')[2]
+        if self.trusts.pop(trust, None) is None:
+            context.status_code = 404
+            return {'error': {'message': 'no such trust', 'code': 404}}
+        self.ended.append((trust, request.headers['X-Auth-Token']))
+        context.status_code = 204
+        return None
