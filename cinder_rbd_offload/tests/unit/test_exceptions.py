@@ -15,7 +15,10 @@ CAUSE = TimeoutError('no answer')
 # What the caller knows, and what its message has to add to it.
 ERRORS = (
     (exceptions.CephError('copying a/b', CAUSE), 'TimeoutError: no answer'),
-    (exceptions.CephNotPermitted('copying a/b', 'images'), 'rbd-offload doctor'),
+    (
+        exceptions.CephNotPermitted('copying a/b', 'images'),
+        'rbd-offload doctor',
+    ),
     (exceptions.CephUnreachable('cinder', '/a/conf', CAUSE), 'rbd_ceph_conf'),
     (exceptions.BindingsMissing(ImportError('rbd')), 'python3-rbd'),
     (exceptions.ConfigUnusable('no file'), 'cannot be used'),
@@ -25,7 +28,10 @@ ERRORS = (
     (exceptions.LocationRefused(URL, 'HTTP 403'), 'the role service'),
     (exceptions.ImageGone('id'), 'nothing is left'),
     (exceptions.ImageTaken('id'), 'upload the volume again'),
-    (exceptions.LocationUnknown('id', URL, 120), 'recovery keeps or removes it'),
+    (
+        exceptions.LocationUnknown('id', URL, 120),
+        'recovery keeps or removes it',
+    ),
     (exceptions.TakenOver('id'), 'the image shows how it ends'),
     (exceptions.NotDelegated('id', URL), 'the role admin'),
     (exceptions.NotUndone('id', CAUSE), 'is removed once Ceph'),

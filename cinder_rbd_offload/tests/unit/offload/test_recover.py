@@ -43,7 +43,7 @@ class TurnTestCase(base.RecoverTestCase):
         recovery = self.recovery()
         with self.connection() as connection:
             book = journal.Journal(connection.table, THERE, 'first')
-            owner = book.begin(IMAGE, VOLUME, 'volume-id', '')
+            owner = book.begin(IMAGE, VOLUME, 'volume-id')
             for _look in range(5):
                 self.recover(recovery=recovery)
                 self.clock.sleep(journal.LEASE)

@@ -19,8 +19,9 @@ class TrackingTestCase(base.TestCase):
         super().setUp()
         table = ceph.Table(self.cluster.rados, self.pool('volumes').ioctx)
         self.record = journal.Journal(table, 'here', 'first').begin(
-            base.IMAGE, base.VOLUME, 'volume-id', 'a-trust'
+            base.IMAGE, base.VOLUME, 'volume-id'
         )
+        self.record.update(trust='a-trust')
         self.released = []
 
     def end(self, error=None):
