@@ -62,7 +62,7 @@ class TrustsTestCase(base.BaseTestCase):
 
     def test_whether_it_is_needed_cannot_be_learnt(self):
         self.keystone.down()
-        self.assertRaises(ks_exceptions.ConnectFailure, self.trusts().needed)
+        self.assertRaises(ks_exceptions.ClientException, self.trusts().needed)
 
     def test_create(self):
         trust = self.create()

@@ -115,8 +115,21 @@ class FlatteningTestCase(base.TestCase):
     def test_a_snapshot_that_glance_has_removed_is_put_back(self):
         self.target.flatten(base.IMAGE, ceph.Progress())
         self.target.drop_snapshot(base.IMAGE, 'snap')
-        self.assertTrue(self.look_after())
+        self.assertFalse(self.look_after())
         self.assertSealed()
+        self.assertTrue(self.look_after())
+
+    def test_an_image_that_is_being_removed_is_left_alone(self):
+        """Its snapshot goes first; to put it back would spoil the removal."""
+        self.target.flatten(base.IMAGE, ceph.Progress())
+        self.target.drop_snapshot(base.IMAGE, 'snap')
+        ioctx = self.pool('images').ioctx
+        remover = self.cluster.rbd.Image(ioctx, base.IMAGE)
+        self.assertFalse(self.look_after())
+        self.assertFalse(self.target.is_sealed(base.IMAGE))
+        remover.close()
+        self.assertFalse(self.look_after())
+        self.assertTrue(self.look_after())
 
     def test_an_image_that_is_gone(self):
         self.target.remove(base.IMAGE)

@@ -127,7 +127,7 @@ class PublishingTestCase(base.RecoverTestCase):
     def test_the_snapshot_was_withdrawn(self):
         self.leave_data(Stage.PUBLISHING)
         self.pool('images').drop_snapshot(IMAGE, 'snap')
-        self.recover()
+        self.settle()
         self.assertComplete()
         self.assertDone()
 
@@ -215,7 +215,7 @@ class PublishedTestCase(base.RecoverTestCase):
         self.cluster.tasks.append(('images', IMAGE))
         self.cluster.run_tasks()
         self.pool('images').drop_snapshot(IMAGE, 'snap')
-        self.recover()
+        self.settle()
         self.assertComplete()
         self.assertDone()
 
