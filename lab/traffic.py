@@ -19,7 +19,7 @@ from typing import Protocol
 # Seconds between two looks. One costs 10 ms of a core.
 INTERVAL = 0.2
 # Seconds in which the kernel's last reports arrive here.
-GRACE = 0.2
+GRACE = 1.0
 # Seconds for ``ss`` to start.
 START_SECONDS = 10
 ENDS = re.compile(r'\S+:\d+\s+\S+:\d+')
