@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the trace that the instrumented cinder-volume writes."""
+
+from collections.abc import Iterable
+import dataclasses
+import json
+import pathlib
+
+from faults import orders
+
+# Of a step that a run takes many times, such as a look at the image, so many
+# passings are boundaries of their own.
+PASSINGS = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the trace.
+
+    :param time: seconds since the epoch
+    :param event: ``start`` and ``ready`` of a back end's process; ``upload``,
+        ``ordinary`` and either with ``ended``, for the driver and upstream's
+        part of it; ``before`` and ``after`` a step; ``fired`` for an order
+    """
+
+    time: float
+    pid: int
+    backend: str
+    event: str
+    name: str = ''
+    arguments: tuple[str, ...] = ()
+    image: str = ''
+    order: str = ''
+
+
+class Trace:
+    """The trace of one lab.
+
+    :param folder: the folder that cinder-volume got in FAULTS_DIR
+    """
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self._file = folder / orders.TRACE
+
+    def mark(self) -> int:
+        """Return the place where the trace ends now."""
+        return self._file.stat().st_size if self._file.exists() else 0
+
+    def since(self, mark: int) -> list[Event]:
+        """Return the events after a place."""
+        if not self._file.exists():
+            return []
+        with self._file.open('rb') as file:
+            file.seek(mark)
+            # What a process writes at this moment may lack its end.
+            lines = file.read().split(b'\n')[:-1]
+        return [parse(json.loads(line)) for line in lines]
+
+
+def parse(line: dict[str, object]) -> Event:
+    """Make an event of a decoded line."""
+    fields = dict(line)
+    fields['arguments'] = tuple(fields.get('arguments', ()))  # type: ignore
+    return Event(**fields)  # type: ignore
+
+
+def boundaries(events: Iterable[Event]) -> list[tuple[str, str, int]]:
+    """List the boundaries that were passed, each in its first place.
+
+    :returns: ``before`` or ``after``, the step, and the passing from 1
+    """
+    seen: dict[tuple[str, str], int] = {}
+    found = []
+    for event in events:
+        if event.event not in ('before', 'after'):
+            continue
+        key = (event.event, event.name)
+        seen[key] = seen.get(key, 0) + 1
+        if seen[key] <= PASSINGS:
+            found.append((*key, seen[key]))
+    return found
+
+
+def processes(events: Iterable[Event]) -> dict[str, int]:
+    """Return the last process of each back end that became ready, by pid."""
+    return {
+        event.backend: event.pid for event in events if event.event == 'ready'
+    }
+
+
+def begun(events: Iterable[Event], image: str) -> bool:
+    """Tell whether the driver was ever asked to upload to an image."""
+    return any(
+        event.event == 'upload' and event.image == image for event in events
+    )
+
+
+def ordinary_during(
+    events: Iterable[Event], image: str, begin: float, end: float
+) -> bool:
+    """Tell whether upstream's upload of an image was under way in a span.
+
+    :param begin: seconds since the epoch, as is ``end``
+    """
+    entered = None
+    for event in events:
+        if event.image != image:
+            continue
+        if event.event == 'ordinary':
+            entered = event.time
+        elif event.event == 'ordinary ended' and entered is not None:
+            if entered <= end and event.time >= begin:
+                return True
+            entered = None
+    return entered is not None and entered <= end
