@@ -131,25 +131,34 @@ class Settling:
         excuse = excused(events, upload, losses)
         if not excuse:
             return
-        if upload.image in status:
-            excuses[upload.image] = excuse
-            self._volumes.delete_image(upload.image)
-            return
         disks = {disk.name: disk for disk in seen.image_pool}
-        if upload.image in disks:
-            excuses[upload.image] = excuse
+        if upload.image in status:
+            self._volumes.delete_image(upload.image)
+        elif upload.image in disks:
             with self._observer.cluster() as cluster:
                 with cluster.open_ioctx('images') as ioctx:
                     sweep.remove(ioctx, upload.image)
-        disks = {disk.name: disk for disk in seen.volume_pool}
-        volume = disks.get(f'volume-{upload.volume.id}')
-        # Upstream's upload, when it fails, leaves the volume open for as long
-        # as the process lives.
-        if excuse == ORDINARY and volume and volume.watchers:
+        elif seen.volumes.get(upload.volume.id) == 'uploading':
+            self._volumes.reset(upload.volume)
+        elif excuse == ORDINARY and _is_open(upload.volume, seen):
+            # Upstream's upload, when it fails, leaves the volume open for as
+            # long as the process lives.
             pid = self._stage.processes().get(upload.volume.backend)
             if pid is not None:
                 stage_.send(pid, signal.SIGKILL)
                 self._stage.await_processes()
+        else:
+            return
+        excuses[upload.image] = excuse
+
+
+def _is_open(volume: volumes_.Volume, seen: audit.Observation) -> bool:
+    """Tell whether a client has a volume open to write."""
+    return any(
+        disk.watchers
+        for disk in seen.volume_pool
+        if disk.name == f'volume-{volume.id}'
+    )
 
 
 def excused(

@@ -101,6 +101,11 @@ class Volumes:
         """Delete an image, as its owner does."""
         self._images.delete_image(image, ignore_missing=True)
 
+    def reset(self, volume: Volume) -> None:
+        """Make a volume available, as an administrator does."""
+        admin: Any = client.connect(self._stage.state, 'admin')
+        admin.block_storage.reset_volume_status(volume.id, 'available')
+
     def wrong(self, upload: Upload) -> list[str]:
         """Compare the data of an image with the volume that it is of."""
         with rbd.pool(self._stage.state, 'images') as ioctx:
