@@ -85,14 +85,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(
-    stage: stage_.Stage, args: argparse.Namespace
-) -> list[rounds.Result]:
+def _run(stage: stage_.Stage, args: argparse.Namespace) -> list[rounds.Result]:
     """Record the boundaries, then run round after round."""
     _withdraw(stage)
     stage.await_processes()
     volumes = volumes_.Volumes(stage)
     observer = observe.Observer(stage.state)
+    # What an earlier run has left that was interrupted.
+    if observe.settled(lambda: observer.look({}))[1]:
+        sweep.sweep(stage, observer, volumes)
     volumes.make_all()
     carry = rounds.Rounds(stage, volumes, args.deadline)
     keeper = report.Keeper(stage.folder)

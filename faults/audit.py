@@ -45,13 +45,13 @@ class Image:
     """An image of Glance's.
 
     :param size: bytes; None until it is known
-    :param locked: a task of Glance's holds it
+    :param lock: the task of Glance's that holds it, or ''
     """
 
     id: str
     status: str
     size: int | None = None
-    locked: bool = False
+    lock: str = ''
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def glance(seen: Observation) -> list[str]:
     ] + [
         f'image {image.id} has an import lock in Glance'
         for image in seen.images
-        if image.locked
+        if image.lock
     ]
 
 

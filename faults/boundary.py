@@ -88,7 +88,8 @@ class Recorder:
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            said = [text for text in map(_tell, args) if text]
+            given = [*args, *kwargs.values()]
+            said = [text for text in map(_tell, given) if text]
             self.passing('before', name, said)
             try:
                 return function(*args, **kwargs)

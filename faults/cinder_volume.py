@@ -27,6 +27,7 @@ from cinder_rbd_offload import driver
 ACTORS = (
     'cinder_rbd_offload.ceph',
     'cinder_rbd_offload.glance',
+    'cinder_rbd_offload.identity',
     'cinder_rbd_offload.keystone',
     'cinder_rbd_offload.offload.journal',
 )

@@ -24,12 +24,14 @@ class Loss:
     :param cause: what was done, in words
     :param begin: seconds since the epoch, as is ``end``
     :param backend: the back end that lost its process; '' for all of them
+    :param service: the service that was away, or ''
     """
 
     cause: str
     begin: float
     end: float
     backend: str = ''
+    service: str = ''
 
 
 class Cause:
@@ -101,7 +103,9 @@ class Cause:
             stage_.send(stopped, signal.SIGCONT)
         time.sleep(seconds)
         self._stage.launch(name)
-        self._losses.append(Loss(f'{name} was away', begin, time.time()))
+        self._losses.append(
+            Loss(f'{name} was away', begin, time.time(), service=name)
+        )
 
     def _freeze(self) -> None:
         """Stop a process for longer than the journal trusts it."""
@@ -119,8 +123,9 @@ class Cause:
     def _first_upload(self) -> float:
         """Wait until the driver has an upload, and return when that was."""
         events = self._await(
-            lambda event: event.event == 'upload'
-            and event.image in self._images
+            lambda event: (
+                event.event == 'upload' and event.image in self._images
+            )
         )
         return events[0].time if events else time.time()
 

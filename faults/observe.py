@@ -77,7 +77,7 @@ class Observer:
                 id=image.id,
                 status=image.status,
                 size=image.size,
-                locked=bool((image.properties or {}).get(IMPORT_LOCK)),
+                lock=(image.properties or {}).get(IMPORT_LOCK) or '',
             )
 
     def _volumes(self) -> dict[str, str]:

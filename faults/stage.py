@@ -17,8 +17,9 @@ from lab import service
 
 BACKENDS = tuple(name for name in cinder.BACKENDS if name != 'upstream')
 
-# Seconds between two passes of the recovery, instead of minutes.
-RECOVERY_INTERVAL = 5
+# Seconds that Glance has for a location, instead of two minutes: a round in
+# which Glance forgets what it was doing takes as long.
+LOCATION_TIMEOUT = 20
 # Seconds after which the OSD forgets a client that died, instead of 30: until
 # then it counts as one that has the image open.
 WATCH_TIMEOUT = 5
@@ -32,7 +33,7 @@ class CinderVolume(cinder.CinderVolume):
         super().configure()
         (self.folder / 'faults.conf').write_text(
             '[backend_defaults]\n'
-            f'rbd_offload_recovery_interval = {RECOVERY_INTERVAL}\n'
+            f'rbd_offload_location_timeout = {LOCATION_TIMEOUT}\n'
         )
 
     def command(self) -> list[str]:
@@ -85,9 +86,7 @@ class Stage:
     :param say: takes a line of progress
     """
 
-    def __init__(
-        self, root: pathlib.Path, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, root: pathlib.Path, say: Callable[[str], None]) -> None:
         self.lab = Lab(root, say)
         self.state = self.lab.state
         self.folder = self.state.folder('faults')

@@ -8,6 +8,7 @@ from typing import Any
 import rados
 import rbd
 
+from faults import hashing
 from faults import observe
 from faults import stage as stage_
 from faults import volumes as volumes_
@@ -26,7 +27,10 @@ def sweep(
 
     :raises Failed: when something cannot be removed
     """
+    # In a state that each of its processes has begun anew.
     stage.kill('cinder-volume')
+    stage.launch('cinder-volume')
+    stage.await_processes()
     admin = client.connect(stage.state, 'admin')
     last: list[str] = []
 
@@ -42,8 +46,6 @@ def sweep(
         service.wait('an empty lab', clean, SECONDS)
     except service.Failed as exc:
         raise service.Failed(f'{exc} {last}') from exc
-    stage.launch('cinder-volume')
-    stage.await_processes()
 
 
 def _sweep_once(
@@ -55,9 +57,16 @@ def _sweep_once(
     with observer.cluster() as cluster:
         for task in _tasks(cluster, 'rbd task list'):
             _tasks(cluster, 'rbd task cancel', task_id=task['id'])
-        for image in admin.image.images():
-            with contextlib.suppress(Exception):
-                admin.image.delete_image(image)
+        images = list(admin.image.images())
+        locks = [
+            (image.properties or {}).get(observe.IMPORT_LOCK)
+            for image in images
+        ]
+        folder = stage.state.folder('glance/tasks')
+        with hashing.ended(folder, filter(None, locks)):
+            for image in images:
+                with contextlib.suppress(Exception):
+                    admin.image.delete_image(image)
         with cluster.open_ioctx('images') as ioctx:
             _empty_trash(ioctx)
             for name in rbd.RBD().list(ioctx):
@@ -75,9 +84,11 @@ def _sweep_once(
             if path.is_file():
                 path.unlink()
     storage = admin.block_storage
-    for volume, status in volumes.expected.items():
-        if storage.get_volume(volume).status != status:
-            storage.reset_volume_status(volume, status)
+    for volume in storage.volumes(all_projects=True):
+        if volume.id not in volumes.expected:
+            storage.delete_volume(volume, force=True)
+        elif volume.status != volumes.expected[volume.id]:
+            storage.reset_volume_status(volume, volumes.expected[volume.id])
 
 
 def remove(ioctx: Any, name: str) -> None:

@@ -11,6 +11,8 @@ from faults import orders
 # Of a step that a run takes many times, such as a look at the image, so many
 # passings are boundaries of their own.
 PASSINGS = 3
+# The step after which an upload is in the journal; an argument is the image.
+JOURNALED = 'Journal.begin'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,9 +91,12 @@ def processes(events: Iterable[Event]) -> dict[str, int]:
 
 
 def begun(events: Iterable[Event], image: str) -> bool:
-    """Tell whether the driver was ever asked to upload to an image."""
+    """Tell whether an upload ever was in the journal."""
     return any(
-        event.event == 'upload' and event.image == image for event in events
+        event.event == 'after'
+        and event.name == JOURNALED
+        and image in event.arguments
+        for event in events
     )
 
 
