@@ -7,6 +7,7 @@ import pathlib
 import sys
 import time
 
+from faults import audit
 from faults import observe
 from faults import orders
 from faults import report
@@ -92,7 +93,7 @@ def _run(stage: stage_.Stage, args: argparse.Namespace) -> list[rounds.Result]:
     volumes = volumes_.Volumes(stage)
     observer = observe.Observer(stage.state)
     # What an earlier run has left that was interrupted.
-    if observe.settled(lambda: observer.look({}))[1]:
+    if audit.complaints(observer.look({})):
         sweep.sweep(stage, observer, volumes)
     volumes.make_all()
     carry = rounds.Rounds(stage, volumes, args.deadline)

@@ -188,3 +188,14 @@ CHECKS: tuple[Callable[[Observation], list[str]], ...] = (
 def complaints(seen: Observation) -> list[str]:
     """Return everything that is wrong, or nothing."""
     return [bad for check in CHECKS for bad in check(seen)]
+
+
+def without_hashes(seen: Observation) -> Observation:
+    """Return what was seen without the locks of active images."""
+    images = tuple(
+        dataclasses.replace(image, lock='')
+        if image.status == 'active'
+        else image
+        for image in seen.images
+    )
+    return dataclasses.replace(seen, images=images)

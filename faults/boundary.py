@@ -25,6 +25,9 @@ import uuid
 
 from faults import orders
 
+# Characters of an argument in the trace; an entry of the journal has fewer.
+LONGEST = 2000
+
 # Taken before eventlet puts its own in their place.
 _clock = time.time
 
@@ -135,7 +138,7 @@ def _steps(module: types.ModuleType) -> Iterator[tuple[Any, str, Any]]:
 def _tell(argument: Any) -> str:
     """Tell of an argument what says which upload it is."""
     if isinstance(argument, str | uuid.UUID):
-        return str(argument)[:80]
+        return str(argument)[:LONGEST]
     return ''
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looks at everything that a fault could have left something in."""
 
-from collections.abc import Callable
 from collections.abc import Iterator
 import contextlib
 import datetime
@@ -169,14 +168,3 @@ def _parent(image: Any) -> str:
     except rbd.ImageNotFound:
         return ''
     return f'{pool}/{parent}@{snapshot}'
-
-
-def settled(
-    look: Callable[[], audit.Observation],
-) -> tuple[audit.Observation | None, list[str]]:
-    """Look once, and complain also of not being able to."""
-    try:
-        seen = look()
-    except Exception as exc:
-        return None, [f'cannot look: {type(exc).__name__}: {exc}']
-    return seen, audit.complaints(seen)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run says: a line for each round, a table, and files to look into."""
 
+import collections
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
-import collections
 import dataclasses
 import json
 import pathlib

@@ -2,16 +2,15 @@
 """Waits until nothing is wrong any more, and says what still is.
 
 Two things only are excused, and counted by themselves: an upload whose process
-was killed before the journal had it, and one that upstream's own upload had in
-hand when its process was killed or a service was lost. The trace has to prove
-it. The harness then does what the user would do, and deletes the image;
-everything else must be in order all the same.
+was killed before the journal had it and its owner's trust, and one that
+upstream's own upload had in hand when its process was killed or a service was
+lost. The trace has to prove it. The harness then does what the user would do,
+and deletes the image; everything else must be in order all the same.
 
 That Glance, killed while it computes the hash of an active image, leaves its
 lock on it for good, is Glance's own: see :mod:`faults.hashing`.
 """
 
-import dataclasses
 import signal
 import time
 
@@ -33,7 +32,7 @@ OUTCOMES = (ACTIVE, NOTHING, ORDINARY, NOT_BEGUN, BAD)
 
 # Seconds after which an excused upload is tidied away: until then Cinder may
 # do so, or a delayed request may still arrive.
-GRACE = 10.0
+GRACE = 6.0
 POLL = 0.3
 
 
@@ -74,9 +73,7 @@ class Settling:
         forgive = any(loss.service == 'glance' for loss in losses)
         while True:
             waited = time.monotonic() - back
-            seen, complaints = observe.settled(
-                lambda: self._look(forgive and waited > GRACE)
-            )
+            seen, complaints = self._audit(forgive and waited > GRACE)
             if not complaints or waited > self._deadline:
                 break
             if seen is not None and waited > GRACE:
@@ -93,31 +90,35 @@ class Settling:
 
     def clear(self, uploads: list[volumes_.Upload]) -> list[str]:
         """Delete the images, and return what is wrong afterwards."""
-        locks = [image.lock for image in self._look().images if image.lock]
+        seen, _complaints = self._audit()
+        locks = [i.lock for i in seen.images if i.lock] if seen else []
         folder = self._stage.state.folder('glance/tasks')
         with hashing.ended(folder, locks):
             for upload in uploads:
                 self._volumes.delete_image(upload.image)
         deadline = time.monotonic() + self._deadline
         while True:
-            seen, complaints = observe.settled(self._look)
+            seen, complaints = self._audit()
             if seen is not None:
                 complaints += [f'{i.id} is still there' for i in seen.images]
             if not complaints or time.monotonic() > deadline:
                 return [f'after the deletion: {bad}' for bad in complaints]
             time.sleep(POLL)
 
-    def _look(self, forgive_locks: bool = False) -> audit.Observation:
-        seen = self._observer.look(self._volumes.expected)
-        if not forgive_locks:
-            return seen
-        images = tuple(
-            dataclasses.replace(image, lock='')
-            if image.status == 'active'
-            else image
-            for image in seen.images
-        )
-        return dataclasses.replace(seen, images=images)
+    def _audit(
+        self, forgive: bool = False
+    ) -> tuple[audit.Observation | None, list[str]]:
+        """Look once, and complain also of not being able to.
+
+        :param forgive: do not mind the locks of active images
+        """
+        try:
+            seen = self._observer.look(self._volumes.expected)
+        except Exception as exc:
+            return None, [f'cannot look: {type(exc).__name__}: {exc}']
+        if forgive:
+            seen = audit.without_hashes(seen)
+        return seen, audit.complaints(seen)
 
     def _tidy_files(self, mark: int) -> None:
         """Remove what each of upstream's uploads leaves, however it ends.

@@ -8,6 +8,7 @@ from typing import Any
 import rados
 import rbd
 
+from faults import audit
 from faults import hashing
 from faults import observe
 from faults import stage as stage_
@@ -36,11 +37,9 @@ def sweep(
 
     def clean() -> bool:
         _sweep_once(stage, observer, admin, volumes)
-        seen, complaints = observe.settled(
-            lambda: observer.look(volumes.expected)
-        )
-        last[:] = complaints
-        return seen is not None and not complaints and not seen.images
+        seen = observer.look(volumes.expected)
+        last[:] = audit.complaints(seen)
+        return not last and not seen.images
 
     try:
         service.wait('an empty lab', clean, SECONDS)
@@ -62,8 +61,8 @@ def _sweep_once(
             (image.properties or {}).get(observe.IMPORT_LOCK)
             for image in images
         ]
-        folder = stage.state.folder('glance/tasks')
-        with hashing.ended(folder, filter(None, locks)):
+        tasks = stage.state.folder('glance/tasks')
+        with hashing.ended(tasks, filter(None, locks)):
             for image in images:
                 with contextlib.suppress(Exception):
                     admin.image.delete_image(image)

@@ -11,8 +11,12 @@ from faults import orders
 # Of a step that a run takes many times, such as a look at the image, so many
 # passings are boundaries of their own.
 PASSINGS = 3
-# The step after which an upload is in the journal; an argument is the image.
-JOURNALED = 'Journal.begin'
+# Of boundaries that are closer, in seconds, none but the last counts: nothing
+# can be asked of another process in between.
+CLOSEST = 0.0002
+# The step that changes the journal; it is given the image, what the entry was,
+# and what it is from then on.
+JOURNALED = 'Table.swap'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,20 +71,23 @@ def parse(line: dict[str, object]) -> Event:
 
 
 def boundaries(events: Iterable[Event]) -> list[tuple[str, str, int]]:
-    """List the boundaries that were passed, each in its first place.
+    """List the boundaries that one process has passed, in their order.
 
     :returns: ``before`` or ``after``, the step, and the passing from 1
     """
     seen: dict[tuple[str, str], int] = {}
-    found = []
+    found: list[tuple[str, str, int]] = []
+    last = 0.0
     for event in events:
         if event.event not in ('before', 'after'):
             continue
         key = (event.event, event.name)
         seen[key] = seen.get(key, 0) + 1
-        if seen[key] <= PASSINGS:
-            found.append((*key, seen[key]))
-    return found
+        if found and event.time - last < CLOSEST:
+            found.pop()
+        last = event.time
+        found.append((*key, seen[key]))
+    return [one for one in found if one[-1] <= PASSINGS]
 
 
 def processes(events: Iterable[Event]) -> dict[str, int]:
@@ -91,13 +98,25 @@ def processes(events: Iterable[Event]) -> dict[str, int]:
 
 
 def begun(events: Iterable[Event], image: str) -> bool:
-    """Tell whether an upload ever was in the journal."""
+    """Tell whether the journal ever had an upload with its owner's trust.
+
+    Before that nothing remains of an upload that could finish or undo it.
+    """
     return any(
         event.event == 'after'
         and event.name == JOURNALED
         and image in event.arguments
+        and _trust(event.arguments[-1])
         for event in events
     )
+
+
+def _trust(text: str) -> str:
+    """Return the trust that an entry of the journal names, or ''."""
+    try:
+        return str(json.loads(text).get('trust') or '')
+    except ValueError:
+        return ''
 
 
 def ordinary_during(
