@@ -54,7 +54,7 @@ class Observer:
                     tasks=tuple(_tasks(cluster)),
                     volume_pool=tuple(_disks(volumes)),
                     image_pool=tuple(_disks(images)),
-                    trash=tuple([*_trash(volumes), *_trash(images)]),
+                    trash=(*_trash(volumes), *_trash(images)),
                     images=tuple(self._images()),
                     volumes=self._volumes(),
                     files=tuple(self._files()),
