@@ -22,10 +22,11 @@ from lab import service
 def main() -> int:
     """Run the rounds; return 0, 1 for a bad one, 2 for a broken lab."""
     args = _parser().parse_args()
-    stage = stage_.Stage(args.state, _say)
+    stage = stage_.Stage(args.state, args.hosts, _say)
     try:
         stage.up()
         results = _run(stage, args)
+        stage.down()
     except service.Failed as exc:
         print(f'FAILED: {exc}', file=sys.stderr)
         return 2
@@ -62,7 +63,14 @@ def _parser() -> argparse.ArgumentParser:
         '--fault',
         action='append',
         choices=schedule.KINDS,
-        help='only this kind, or these; a seed then names another round',
+        help='these kinds in turn; a seed then names another round',
+    )
+    parser.add_argument(
+        '--hosts',
+        type=int,
+        default=1,
+        choices=(1, 2),
+        help='how many hosts have a volume service on the pools (default: 1)',
     )
     parser.add_argument(
         '--deadline',
@@ -74,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--freeze',
         type=float,
-        default=15.0,
+        default=45.0,
         metavar='SECONDS',
         help="how long a process is stopped; longer than the journal's lease",
     )
@@ -116,8 +124,9 @@ def _run(stage: stage_.Stage, args: argparse.Namespace) -> list[rounds.Result]:
             plan = schedule.plan(
                 args.seed + number - 1,
                 catalogue,
-                args.fault or schedule.KINDS,
+                args.fault or schedule.SLOTS,
                 args.freeze,
+                args.hosts,
             )
             result = carry.run(plan)
         results.append(result)

@@ -45,14 +45,14 @@ class Recorder:
             posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC,
             0o600,
         )
-        # The back end that this process serves; '' in the parent of all.
-        self.backend = ''
+        # What this process serves; '' in the parent of all.
+        self.host = self.backend = ''
         self._order: orders.Order | None = None
         self._seen = 0
 
-    def begin(self, backend: str) -> None:
-        """Say that this process now serves a back end."""
-        self.backend = backend
+    def begin(self, service: str) -> None:
+        """Say what this process serves from now on: ``host@backend``."""
+        self.host, _at, self.backend = service.partition('@')
         self.note('start')
 
     def note(self, event: str, **about: Any) -> None:
@@ -60,6 +60,7 @@ class Recorder:
         line = {
             'time': _clock(),
             'pid': posix.getpid(),
+            'host': self.host,
             'backend': self.backend,
             'event': event,
         }

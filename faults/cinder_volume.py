@@ -57,7 +57,7 @@ def _tell_of_service(recorder: boundary.Recorder) -> None:
 
     @functools.wraps(start)
     def tell(self: Any) -> None:
-        recorder.begin(self.host.partition('@')[2])
+        recorder.begin(self.host)
         start(self)
         recorder.note('ready')
 

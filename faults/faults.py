@@ -66,7 +66,7 @@ class Cause:
             self._children()
         elif kind == 'host':
             self._sleep()
-            self._away('cinder-volume', 0)
+            self._away('cinder-volume', self._plan.away)
         elif kind == 'freeze':
             self._freeze()
         elif kind in schedule.SERVICES:
@@ -74,16 +74,28 @@ class Cause:
         return self._losses
 
     def _children(self) -> None:
-        """Kill the process of each back end at its time."""
-        processes = self._stage.processes()
+        """Kill the process that has each upload, at its time."""
         begin = self._first_upload()
         for backend, delay in sorted(
             self._plan.delays.items(), key=lambda item: item[1]
         ):
             time.sleep(max(0.0, begin + delay - time.time()))
-            stage_.send(processes[backend], signal.SIGKILL)
+            uploads = self._await(
+                lambda event, name=backend: (
+                    event.event == 'upload' and event.backend == name
+                )
+            )
+            for pid in {event.pid for event in uploads}:
+                stage_.send(pid, signal.SIGKILL)
             now = time.time()
             self._losses.append(Loss(f'killed {backend}', now, now, backend))
+
+    def _workers(self, backend: str) -> set[int]:
+        """Wait until processes have a back end's uploads; return the pids."""
+        events = self._await(
+            lambda event: event.event == 'upload' and event.backend == backend
+        )
+        return {event.pid for event in events}
 
     def _service(self, name: str) -> None:
         """Take a service away, at a boundary or at a time."""

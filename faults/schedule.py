@@ -83,20 +83,21 @@ class Plan:
 def plan(
     seed: int,
     catalogue: Mapping[str, Sequence[Boundary]],
-    kinds: Sequence[str] = KINDS,
+    slots: Sequence[str] = SLOTS,
     freeze: float = 15.0,
+    hosts: int = 1,
 ) -> Plan:
     """Say what happens in the round of a seed.
 
     :param catalogue: for each back end the boundaries that an upload passes
-    :param kinds: the kinds of faults to choose from
-    :param freeze: seconds for which a process is stopped
+    :param slots: the kinds of faults that take turns
+    :param freeze: seconds for which a process is stopped, and with a second
+        host also the first host is away
     """
-    slots = [slot for slot in SLOTS if slot in kinds]
     kind = slots[seed % len(slots)]
     # How many rounds of this kind have smaller seeds.
     turn = seed // len(slots) * slots.count(kind)
-    turn += slots[: seed % len(slots)].count(kind)
+    turn += list(slots[: seed % len(slots)]).count(kind)
     chance = random.Random(seed)
     backends = list(catalogue)
     delays = {backend: chance.uniform(0, SPAN) for backend in backends}
@@ -123,12 +124,15 @@ def plan(
             )
             for backend, order in given.items()
         }
+    away = chance.uniform(*AWAY)
+    if kind == 'freeze' or (kind == 'host' and hosts > 1):
+        away = freeze
     return Plan(
         seed=seed,
         kind=kind,
         orders=given,
         delays=delays,
-        away=freeze if kind == 'freeze' else chance.uniform(*AWAY),
+        away=away,
         large=chance.choice(backends) if kind != 'boundary' else '',
         fresh=chance.choice(backends) if chance.random() < 0.1 else '',
     )

@@ -176,10 +176,10 @@ class Settling:
         elif excuse == ORDINARY and _is_open(upload.volume, seen):
             # Upstream's upload, when it fails, leaves the volume open for as
             # long as the process lives.
-            pid = self._stage.processes().get(upload.volume.backend)
-            if pid is not None:
-                stage_.send(pid, signal.SIGKILL)
-                self._stage.await_processes()
+            for key, pid in self._stage.processes().items():
+                if key[1] == upload.volume.backend:
+                    stage_.send(pid, signal.SIGKILL)
+            self._stage.await_processes()
         else:
             return
         excuses[upload.image] = excuse

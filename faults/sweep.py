@@ -29,8 +29,10 @@ def sweep(
     :raises Failed: when something cannot be removed
     """
     # In a state that each of its processes has begun anew.
-    stage.kill('cinder-volume')
-    stage.launch('cinder-volume')
+    for name in stage.hosts:
+        stage.kill(name)
+    for name in stage.hosts:
+        stage.launch(name)
     stage.await_processes()
     admin = client.connect(stage.state, 'admin')
     last: list[str] = []

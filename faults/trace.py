@@ -33,6 +33,7 @@ class Event:
     pid: int
     backend: str
     event: str
+    host: str = ''
     name: str = ''
     arguments: tuple[str, ...] = ()
     image: str = ''
@@ -90,10 +91,12 @@ def boundaries(events: Iterable[Event]) -> list[tuple[str, str, int]]:
     return [one for one in found if one[-1] <= PASSINGS]
 
 
-def processes(events: Iterable[Event]) -> dict[str, int]:
-    """Return the last process of each back end that became ready, by pid."""
+def processes(events: Iterable[Event]) -> dict[tuple[str, str], int]:
+    """Return the last process of each host and back end, by pid."""
     return {
-        event.backend: event.pid for event in events if event.event == 'ready'
+        (event.host, event.backend): event.pid
+        for event in events
+        if event.event == 'ready'
     }
 
 

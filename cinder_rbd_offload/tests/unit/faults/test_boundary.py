@@ -49,7 +49,7 @@ class BoundaryTestCase(base.BaseTestCase):
         super().setUp()
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.recorder = boundary.Recorder(self.folder)
-        self.recorder.begin('copy')
+        self.recorder.begin('lab@copy')
         self.orders = orders.Orders(self.folder)
         self.module = made_module()
         self.names = boundary.instrument(self.recorder, [self.module])

@@ -45,7 +45,7 @@ class ScheduleTestCase(base.BaseTestCase):
 
     @ddt.data('glance', 'boundary', 'freeze')
     def test_only_the_kinds_asked_for(self, kind):
-        found = plans(9, kinds=[kind])
+        found = plans(9, slots=[kind])
         self.assertEqual({kind}, {plan.kind for plan in found})
 
     def test_a_process_is_killed_and_stopped_by_the_right_signals(self):
@@ -58,14 +58,22 @@ class ScheduleTestCase(base.BaseTestCase):
                 self.assertEqual(plan.kind == 'relapse', bool(order.then))
 
     def test_a_service_is_lost_at_boundaries_and_at_random_times(self):
-        found = plans(20, kinds=schedule.SERVICES)
+        found = plans(20, slots=schedule.SERVICES)
         self.assertEqual({True, False}, {bool(p.orders) for p in found})
         low, high = schedule.AWAY
         self.assertTrue(all(low <= plan.away <= high for plan in found))
 
     def test_a_process_is_stopped_for_as_long_as_told(self):
-        for plan in plans(4, kinds=['freeze'], freeze=33.0):
+        for plan in plans(4, slots=['freeze'], freeze=33.0):
             self.assertEqual(33.0, plan.away)
+
+    def test_a_host_is_away_for_long_only_where_there_is_another(self):
+        one, two = (
+            plans(1, slots=['host'], freeze=33.0, hosts=hosts)[0].away
+            for hosts in (1, 2)
+        )
+        self.assertLess(one, 5)
+        self.assertEqual(33.0, two)
 
     def test_the_calm_round_has_no_fault(self):
         plan = schedule.calm(5, list(CATALOGUE))

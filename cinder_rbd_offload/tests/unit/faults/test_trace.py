@@ -61,11 +61,13 @@ class TraceTestCase(base.BaseTestCase):
     def test_the_last_process_of_each_back_end(self):
         events = [
             event('ready', pid=1),
-            event('ready', pid=2, backend='instant'),
+            event('ready', pid=2, host='other'),
             event('start', pid=3),
             event('ready', pid=4),
         ]
-        self.assertEqual({'copy': 4, 'instant': 2}, trace.processes(events))
+        self.assertEqual(
+            {('', 'copy'): 4, ('other', 'copy'): 2}, trace.processes(events)
+        )
 
     def journaled(self, image, trust):
         text = json.dumps({'trust': trust})
