@@ -3,11 +3,12 @@
 # make test   lint, unit tests, and functional tests on a fresh lab
 # make bench  measure the stock driver and each method of ours on a fresh lab,
 #             and write the figures into the documents and the README
+# make faults kill the services while uploads run, in 208 rounds, and audit
 # make lab    bring a lab up and leave it running (make lab-down ends it)
 
 PYTHON3 := .venv/bin/python
 
-.PHONY: bench demo test lint docs lab lab-down setup
+.PHONY: bench demo faults test lint docs lab lab-down setup
 
 demo: setup
 	$(PYTHON3) -m lab --state .lab/demo demo
@@ -19,6 +20,9 @@ bench: setup
 	[ ! -e .lab/bench ] || $(PYTHON3) -m lab --state .lab/bench down --purge
 	$(PYTHON3) -m bench --state .lab/bench \
 	    --out doc/source/figures --readme README.rst
+
+faults: setup
+	$(PYTHON3) -m faults --state .lab/faults --hosts 2 --purge
 
 lint: setup
 	PATH="$(CURDIR)/.venv/bin:$$PATH" tools/lint.sh

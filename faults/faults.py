@@ -80,12 +80,7 @@ class Cause:
             self._plan.delays.items(), key=lambda item: item[1]
         ):
             time.sleep(max(0.0, begin + delay - time.time()))
-            uploads = self._await(
-                lambda event, name=backend: (
-                    event.event == 'upload' and event.backend == name
-                )
-            )
-            for pid in {event.pid for event in uploads}:
+            for pid in self._workers(backend):
                 stage_.send(pid, signal.SIGKILL)
             now = time.time()
             self._losses.append(Loss(f'killed {backend}', now, now, backend))
