@@ -105,7 +105,9 @@ class TrustsTestCase(base.BaseTestCase):
         )
 
     def test_it_ends_by_itself_after_a_week(self):
-        with mock.patch.object(keystone.secrets, 'randbelow') as randbelow:
+        with mock.patch.object(
+            keystone.secrets, 'randbelow', autospec=True
+        ) as randbelow:
             randbelow.return_value = 7
             before = datetime.datetime.now(datetime.UTC)
             _token, asked = self.keystone.trusts[self.create()]

@@ -110,6 +110,10 @@ class LayersTestCase(base.BaseTestCase):
         ('offload.plan', f'from {PACKAGE} import driver'),
         ('offload.plan', f'from {PACKAGE}.upload import source'),
         ('offload.plan', 'from ..upload import source'),
+        ('keystone', 'from cinder import service_auth'),
+        ('keystone', f'from {PACKAGE} import ceph'),
+        ('offload.recover', f'from {PACKAGE} import identity'),
+        ('offload.journal', 'import rados'),
         ('driver', 'import eventlet.tpool'),
         ('driver', 'import rados'),
     )
@@ -124,6 +128,8 @@ class LayersTestCase(base.BaseTestCase):
         ('offload.plan', f'from {PACKAGE}.offload import probe'),
         ('offload.plan', 'from . import probe'),
         ('driver', f'from {PACKAGE}.offload import probe'),
+        ('identity', 'from cinder import service_auth'),
+        ('driver', f'from {PACKAGE} import identity'),
         ('driver', 'from cinder.volume.drivers import rbd'),
     )
     @ddt.unpack

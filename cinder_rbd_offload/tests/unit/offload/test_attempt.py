@@ -225,7 +225,10 @@ class RememberTestCase(AttemptTestCase):
     def test_what_cannot_be_remembered_costs_no_upload(self):
         self.method = 'instant'
         with mock.patch.object(
-            attempt.probe, 'remember', side_effect=ZeroDivisionError
+            attempt.probe,
+            'remember',
+            autospec=True,
+            side_effect=ZeroDivisionError,
         ):
             self.assertTrue(self.upload())
         self.settle()
