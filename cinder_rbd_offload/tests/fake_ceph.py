@@ -271,7 +271,10 @@ class Ioctx(_Opened):
 
     @_operation
     def operate_write_op(self, operation, name):
-        omap = self.cluster.omap[self.name].setdefault(name, {})
+        objects = self.cluster.omap[self.name]
+        if name not in objects and not operation.creates:
+            raise rados_errors.ObjectNotFound(name)
+        omap = objects.setdefault(name, {})
         for key, value in operation.expected.items():
             if omap.get(key, b'').decode() != value:
                 error = rados_errors.OSError('not as expected')
@@ -304,6 +307,7 @@ class Ioctx(_Opened):
 
 class WriteOp:
     def __init__(self):
+        self.creates = False
         self.expected = {}
         self.changes = {}
 
@@ -315,7 +319,8 @@ class WriteOp:
 
     def new(self, exclusive):
         if exclusive != 0:
-            raise rados_errors.OSError('the object exists')
+            raise NotImplementedError('but an object that may be there')
+        self.creates = True
 
     def omap_cmp(self, key, value):
         self.expected[key] = value

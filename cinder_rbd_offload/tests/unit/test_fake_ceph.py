@@ -200,6 +200,12 @@ class TableRefusalsTestCase(base.TestCase):
 
     def test_a_missing_object(self):
         rados = self.cluster.rados
+        with rados.WriteOpCtx() as operation:
+            operation.omap_cmp('key', '')
+            self.assertRaises(
+                rados.ObjectNotFound,
+                *(self.ioctx.operate_write_op, operation, 'none'),
+            )
         with rados.ReadOpCtx() as operation:
             self.ioctx.get_omap_vals(operation, '', '', 10)
             self.assertRaises(

@@ -73,6 +73,14 @@ class FlatteningTestCase(base.TestCase):
         # It was reported, for the journal and the log.
         self.assertEqual(2, self.job.work.progress.total)
 
+    def test_what_glance_takes_away_meanwhile_is_put_back(self):
+        """It cannot delete an image that is open for writing."""
+        self.refuse(errno.EACCES)
+        snapshots = self.images[base.IMAGE].snapshots
+        self.cluster.on('flatten', snapshots.clear, when='half')
+        self.hand_over()
+        self.assertSealed()
+
     @ddt.data(ZeroDivisionError, None)
     def test_a_good_upload_is_good_whatever_comes_after(self, error):
         """Recovery looks after the image."""
