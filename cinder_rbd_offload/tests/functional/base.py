@@ -14,6 +14,7 @@ import sys
 from typing import Any
 import uuid
 
+import openstack.exceptions
 import rbd as librbd
 import testtools
 
@@ -84,6 +85,8 @@ class FunctionalTestCase(testtools.TestCase):
     def await_volume(self, volume: Any, status: str = 'available') -> Any:
         """Wait until a volume has a status, and return it."""
 
+        self.storage.get_volume(volume.id)
+
         def has_status() -> bool:
             now = self.storage.get_volume(volume.id).status
             if now.startswith('error'):
@@ -104,8 +107,10 @@ class FunctionalTestCase(testtools.TestCase):
         return str(kind.name)
 
     def upload(self, volume: Any, **options: Any) -> Any:
-        """Upload a volume, wait until the image is active, return it."""
-        return self.await_active(self.start_upload(volume, **options))
+        """Upload a volume, wait for the end of that, return the image."""
+        image = self.await_active(self.start_upload(volume, **options))
+        self.await_volume(volume, volume.status)
+        return image
 
     def start_upload(
         self, volume: Any, disk_format: str = 'raw', **options: Any
@@ -199,9 +204,10 @@ class FunctionalTestCase(testtools.TestCase):
 
     def delete_volume(self, volume: Any) -> None:
         """Delete a volume, if it is still there."""
-        if self.storage.find_volume(volume.id) is None:
+        try:
+            self.await_volume(volume)
+        except openstack.exceptions.NotFoundException:
             return
-        self.await_volume(volume)
         self.storage.delete_volume(volume)
         self.storage.wait_for_delete(volume, interval=0.3, wait=SECONDS)
 

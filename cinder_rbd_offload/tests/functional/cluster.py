@@ -7,7 +7,6 @@ import json
 import pathlib
 import time
 from typing import Any
-import uuid
 
 import rados
 import rbd as librbd
@@ -24,6 +23,8 @@ STILL_BYTES = 256 << 10
 STILL_SECONDS = 0.3
 
 READS_VOLUMES = ', profile rbd-read-only pool=volumes'
+# What lets the manager's module keep its tasks, and no more.
+_ONLY_TASKS = 'allow rx, allow rwx object_prefix rbd_task'
 
 
 class Cluster:
@@ -44,9 +45,7 @@ class Cluster:
 
     def change(self, *words: str) -> str:
         """Run an ``rbd`` command and return what it says."""
-        return self._osd.run(
-            'rbd', '--no-progress', '-c', self._osd.conf, *words
-        )
+        return self._osd.run('rbd', '-c', self._osd.conf, *words)
 
     def tasks(self) -> list[dict[str, Any]]:
         """List what the manager has to do, as ``rbd task list`` does."""
@@ -84,38 +83,24 @@ class Cluster:
             self._osd.admin('config', 'rm', who, option)
 
     @contextlib.contextmanager
-    def busy_manager(self) -> Iterator[None]:
-        """Keep the manager at work on something else for a while.
+    def failing_flattens(self) -> Iterator[None]:
+        """Have the manager fail at what it has to do, for a while.
 
-        It does one task after the other, and an image of very many objects
-        takes it long, even where all are holes.
+        It takes tasks, and tries each again, but may not write to images.
+        Caps count from its next start on.
         """
-        name = f'busy-{uuid.uuid4()}'
-        parent, child = f'images/{name}-parent', f'images/{name}'
-        shape = ('--object-size', '64K', '--image-feature', 'layering')
-        self.change('create', parent, '--size', '64G', *shape)
-        self.change('snap', 'create', f'{parent}@s')
-        self.change('clone', f'{parent}@s', child, *shape)
-        # One object after the other, so that nobody else has to wait.
-        self.change(
-            *('config', 'image', 'set', child),
-            *('rbd_concurrent_management_ops', '1'),
-        )
-        self.ceph('rbd', 'task', 'add', 'flatten', child)
-        service.wait(
-            'the manager to be busy',
-            lambda: any(task.get('in_progress') for task in self.tasks()),
-            SECONDS,
-        )
+        self._restart_manager(_ONLY_TASKS)
         try:
             yield
         finally:
-            self.cancel(name)
-            service.wait(
-                'the manager to be free',
-                lambda: not self._remove_busy(child, parent),
-                SECONDS,
-            )
+            self._restart_manager('allow *')
+
+    def _restart_manager(self, osd: str) -> None:
+        manager = ceph.Manager(self._state)
+        words = ('mon', 'allow profile mgr', 'osd', osd, 'mds', 'allow *')
+        self._osd.admin('auth', 'caps', manager.daemon, *words)
+        manager.down()
+        manager.up()
 
     def cancel(self, image: str) -> None:
         """Have the manager forget what it has to do with an image."""
@@ -184,13 +169,6 @@ class Cluster:
     def _set_caps(self, user: str, caps: dict[str, str]) -> None:
         words = [word for cap in caps.items() if cap[1] for word in cap]
         self._osd.admin('auth', 'caps', f'client.{user}', *words)
-
-    def _remove_busy(self, child: str, parent: str) -> bool:
-        """Remove the images; an error says that the manager has them."""
-        self.change('rm', child)
-        self.change('snap', 'purge', parent)
-        self.change('rm', parent)
-        return False
 
 
 def _images(name: str, pool: Any) -> set[str]:

@@ -4,7 +4,6 @@
 import hashlib
 
 from cinder_rbd_offload.tests.functional import base
-from lab import client
 from lab import rbd
 from lab import service
 
@@ -32,9 +31,8 @@ class FirstClassTest(base.FunctionalTestCase):
             self.assertEqual(hashes[kind], image.hash_value, kind)
             self.assertEqual(base.GIB, image.size)
             self.assertEqual({'ceph'}, self._stores(image))
-            self.assertEqual(
-                hashes[kind], client.image_sha512(self.images, image), kind
-            )
+        # Through Glance's front door; its own hash has read the others.
+        self.assert_same_bytes(images['instant'], volumes[-1])
         # As administrator: that is Glance's default policy.
         for image in images.values():
             self.admin.image.import_image(
@@ -56,10 +54,7 @@ class FirstClassTest(base.FunctionalTestCase):
         for kind, image in images.items():
             clone = self.make_volume(kind, image_id=image.id)
             volumes.append(clone)
-            with self.pool('volumes') as pool:
-                self.assertEqual(
-                    hashes[kind], rbd.sha512(pool, f'volume-{clone.id}'), kind
-                )
+            self.assert_same_data(image, clone)
             self.assertEqual(
                 f'images/{image.id}',
                 self.cluster.parent(f'volume-{clone.id}', 'volumes'),
