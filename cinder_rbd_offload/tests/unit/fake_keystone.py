@@ -9,6 +9,7 @@ import requests_mock
 from requests_mock.contrib import fixture as rm_fixture
 
 URL = 'https://keystone.test/identity'
+JSON = {'Content-Type': 'application/json'}
 
 
 class Keystone(rm_fixture.Fixture):
@@ -35,7 +36,7 @@ class Keystone(rm_fixture.Fixture):
         self.get(URL, json=ks_fixture.DiscoveryList(URL, v2=False))
         self.get(f'{URL}/v3', json=ks_fixture.V3Discovery(f'{URL}/v3'))
         self.post(f'{URL}/v3/auth/tokens', json=self._token)
-        self.post(f'{URL}/v3/OS-TRUST/trusts', json=self._trust)
+        self.post(f'{URL}/v3/OS-TRUST/trusts', json=self._trust, headers=JSON)
 
     def down(self):
         """Be out of reach."""

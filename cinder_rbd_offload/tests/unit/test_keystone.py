@@ -157,4 +157,4 @@ class TrustsTestCase(base.BaseTestCase):
     def test_it_cannot_be_ended_now(self):
         trust = self.create()
         self.keystone.down()
-        self.assertRaises(ks_exceptions.ConnectFailure, self.delete, trust)
+        self.assertRaises(ks_exceptions.ClientException, self.delete, trust)

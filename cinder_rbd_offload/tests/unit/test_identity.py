@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who asks Glance is who may: the owner, Cinder, or Cinder for the owner."""
+
+import functools
+from unittest import mock
+
+from cinder.volume.drivers import rbd as _rbd  # noqa: F401
+
+from cinder import context as cinder_context
+from cinder import service_auth
+import ddt
+import fixtures
+from keystoneauth1 import exceptions as ks_exceptions
+from keystoneauth1 import loading
+from oslo_config import cfg
+from oslo_config import fixture as config_fixture
+from oslotest import base
+
+from cinder_rbd_offload import identity
+from cinder_rbd_offload.tests.unit import fake_keystone
+
+
+class IdentityTestCase(base.BaseTestCase):
+    """Cinder has the user ``cinder`` in [service_user].
+
+    :ivar requests: each request to Glance, with who makes it
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.logs = self.useFixture(fixtures.FakeLogger())
+        self.keystone = self.useFixture(fake_keystone.Keystone())
+        self.keystone.users = {
+            'cinder': ('secret', ['service']),
+            'glance': ('secret', ['admin']),
+        }
+        self.conf = self.useFixture(config_fixture.Config(cfg.CONF))
+        self.configure('service_user', 'cinder')
+        self.conf.config(group='service_user', send_service_user_token=True)
+        for name in ('_SERVICE_AUTH', '_SERVICE_SESSION'):
+            self.useFixture(
+                fixtures.MonkeyPatch(f'cinder.service_auth.{name}', None)
+            )
+        self.addCleanup(self.close)
+        self.context = cinder_context.RequestContext(
+            user_id='user',
+            project_id='project',
+            auth_token='user-token',
+            roles=['member', 'reader'],
+            is_admin=False,
+        )
+        self.requests = []
+        wrapper = self.useFixture(
+            fixtures.MockPatchObject(
+                identity.cinder_glance, 'GlanceClientWrapper', autospec=True
+            )
+        ).mock
+        wrapper.return_value.call.side_effect = self.request
+
+    def configure(self, group, user):
+        """Name a user in a section of cinder.conf."""
+        values = {
+            'auth_url': fake_keystone.URL,
+            'username': user,
+            'user_domain_id': 'default',
+            'password': 'secret',
+            'project_name': 'service',
+            'project_domain_id': 'default',
+        }
+        loading.register_auth_conf_options(cfg.CONF, group)
+        options = loading.get_auth_plugin_conf_options('password')
+        self.conf.register_opts(options, group=group)
+        self.conf.config(group=group, auth_type='password', **values)
+
+    def close(self):
+        if service_auth._SERVICE_SESSION:
+            service_auth._SERVICE_SESSION.session.close()
+
+    def request(self, context, method, *args, **kwargs):
+        self.requests.append((context, method, args, kwargs))
+        return {'status': 'active', 'size': 1, 'stores': []}
+
+    def asker(self):
+        """Return who made the last request: a user, and a trust if any."""
+        context, *_request = self.requests[-1]
+        token = context.user_auth_plugin.get_token(
+            service_auth.get_service_session()
+        )
+        return self.keystone.tokens[token]
+
+    def delegate(self):
+        return identity.delegate(self.context)
+
+
+class AsOwnerTestCase(IdentityTestCase):
+    def setUp(self):
+        super().setUp()
+        self.service = mock.Mock()
+        self.api = identity.as_owner(self.context, self.service)
+
+    def test_the_owner_asks(self):
+        self.api.state('image', 1)
+        self.assertEqual(
+            [(self.context, 'get', ('image',), {})], self.requests
+        )
+
+    def test_cinder_asks_for_the_stores(self):
+        self.api.stores()
+        self.assertEqual(('cinder', None), self.asker())
+        ((context, _method, _args, kwargs),) = self.requests
+        self.assertEqual({'privileged_user': True}, kwargs)
+        self.assertIsNot(self.context, context)
+        self.assertIsNone(self.context.user_auth_plugin)
+
+    def test_the_owner_does_where_cinder_has_no_user(self):
+        self.conf.config(group='service_user', send_service_user_token=False)
+        self.context.user_auth_plugin = 'of the user'
+        identity.as_owner(self.context, self.service).stores()
+        ((context, *_request),) = self.requests
+        self.assertEqual('of the user', context.user_auth_plugin)
+
+    def test_the_image_service_adds_the_location(self):
+        self.api.add_location('image', 'url')
+        self.service.add_location.assert_called_once_with(
+            self.context, 'image', 'url', {}
+        )
+
+
+@ddt.ddt
+class DelegateTestCase(IdentityTestCase):
+    def test_a_trust(self):
+        trust = self.delegate()
+        token, asked = self.keystone.trusts[trust]
+        self.assertEqual('user-token', token)
+        self.assertEqual('user', asked['trustor_user_id'])
+        self.assertEqual('project', asked['project_id'])
+        self.assertEqual('cinder-id', asked['trustee_user_id'])
+        self.assertEqual([{'name': 'member'}], asked['roles'])
+
+    def assertNone(self, reason=''):
+        self.assertEqual('', self.delegate())
+        self.assertEqual({}, self.keystone.trusts)
+        self.assertIn(reason, self.logs.output)
+
+    def test_cinder_has_no_user(self):
+        self.conf.config(group='service_user', send_service_user_token=False)
+        self.assertNone()
+        self.assertFalse(self.keystone.called)
+
+    def test_cinder_s_user_may_do_it_all(self):
+        self.keystone.users['cinder'] = ('secret', ['admin', 'service'])
+        self.assertNone()
+
+    def test_the_user_of_glance_s_section_may_do_it_all(self):
+        self.configure('glance', 'glance')
+        self.assertNone()
+
+    def test_a_user_who_may_not_delegate(self):
+        self.keystone.refuses = True
+        self.assertNone('User user delegates nothing: restricted')
+
+    @ddt.data('down', 'wrong')
+    def test_keystone_does_not_help(self, how):
+        """It costs nobody the upload."""
+        if how == 'down':
+            self.keystone.down()
+        else:
+            self.keystone.users.clear()
+        self.assertNone('delegates nothing')
+
+    def test_a_section_without_a_user(self):
+        self.conf.config(group='service_user', auth_type=None)
+        self.assertNone('delegates nothing')
+
+
+class ReleaseTestCase(IdentityTestCase):
+    def test_it_is_ended_for_the_user(self):
+        trust = self.delegate()
+        identity.release(trust)
+        self.assertEqual({}, self.keystone.trusts)
+        ((ended, token),) = self.keystone.ended
+        self.assertEqual(trust, ended)
+        self.assertEqual(('cinder', trust), self.keystone.tokens[token])
+
+    def test_a_trust_has_its_own_scope(self):
+        """Keystone refuses a request that names a project as well."""
+        trust = self.delegate()
+        identity.release(trust)
+        self.assertEqual(
+            {'OS-TRUST:trust': {'id': trust}}, self.keystone.scopes[-1]
+        )
+
+    def test_there_is_none(self):
+        identity.release('')
+        self.assertFalse(self.keystone.called)
+
+    def test_it_has_ended(self):
+        trust = self.delegate()
+        identity.release(trust)
+        identity.release(trust)
+        self.assertEqual(1, len(self.keystone.ended))
+
+    def test_keystone_is_away(self):
+        trust = self.delegate()
+        self.keystone.down()
+        identity.release(trust)
+        self.assertIn(f'Trust {trust} is not ended yet', self.logs.output)
+
+    def test_cinder_has_no_user_any_more(self):
+        trust = self.delegate()
+        self.conf.config(group='service_user', send_service_user_token=False)
+        identity.release(trust)
+        self.assertEqual([], self.keystone.ended)
+
+
+@ddt.ddt
+class ActForTestCase(IdentityTestCase):
+    def test_by_a_trust(self):
+        trust = self.delegate()
+        api = identity.act_for(trust)
+        for ask in (
+            functools.partial(api.state, 'image', 1),
+            functools.partial(api.delete, 'image'),
+            functools.partial(api.add_location, 'image', 'url'),
+            api.stores,
+        ):
+            ask()
+            self.assertEqual(('cinder', trust), self.asker())
+
+    def test_a_location_is_added_as_glance_takes_it(self):
+        api = identity.act_for(self.delegate())
+        api.add_location('image', 'url')
+        ((_context, *request),) = self.requests
+        self.assertEqual(
+            ['add_image_location', ('image', 'url', {}), {}], request
+        )
+
+    @ddt.data('', 'a-trust-that-has-ended')
+    def test_by_cinder_itself(self, trust):
+        self.keystone.users['cinder'] = ('secret', ['admin', 'service'])
+        identity.act_for(trust).delete('image')
+        self.assertEqual(('cinder', None), self.asker())
+
+    def test_by_the_user_of_glance_s_section(self):
+        self.configure('glance', 'glance')
+        identity.act_for('').delete('image')
+        self.assertEqual(('glance', None), self.asker())
+
+    def test_by_nobody_without_a_trust(self):
+        self.assertIsNone(identity.act_for(''))
+
+    def test_by_nobody_where_cinder_has_no_user(self):
+        trust = self.delegate()
+        self.conf.config(group='service_user', send_service_user_token=False)
+        self.assertIsNone(identity.act_for(trust))
+
+    def test_by_nobody_when_the_trust_has_ended(self):
+        trust = self.delegate()
+        identity.release(trust)
+        self.assertIsNone(identity.act_for(trust))
+        self.assertIn(f'Trust {trust} is of no use', self.logs.output)
+
+    def test_keystone_is_away(self):
+        """Then nothing may be concluded, and recovery tries again."""
+        trust = self.delegate()
+        self.keystone.down()
+        service_auth.get_service_auth_plugin().invalidate()
+        self.assertRaises(
+            ks_exceptions.ClientException, identity.act_for, trust
+        )
