@@ -12,6 +12,7 @@ the data.
 
 from collections.abc import Iterator
 import contextlib
+import functools
 import threading
 from typing import Any
 import uuid
@@ -34,6 +35,7 @@ from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance
 from cinder_rbd_offload import identity
+from cinder_rbd_offload import keystone
 from cinder_rbd_offload.offload import attempt
 from cinder_rbd_offload.offload import job as job_
 from cinder_rbd_offload.offload import journal as journal_
@@ -88,7 +90,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             config.rbd_offload_data_pools,
         )
         recovery = recover.Recovery(
-            *(identity.act_for, identity.release, _free),
+            *(identity.find, identity.act_for, identity.release, _free),
             config.rbd_offload_location_timeout,
         )
         looping = loopingcall.FixedIntervalLoopingCall(self._recover, recovery)
@@ -180,10 +182,15 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             # Before it is written, or recovery might take it for left over.
             self._uploads.add(image_id)
             try:
-                record = journal.begin(image_id, volume.name, volume.id)
+                record = journal.begin(
+                    image_id, volume.name, volume.id, keystone.expiry()
+                )
                 with tracking.tracked(record, identity.release):
-                    trust = identity.delegate(context)
-                    tracking.entrust(record, trust, identity.release)
+                    tracking.entrust(
+                        record,
+                        functools.partial(identity.delegate, context),
+                        identity.release,
+                    )
                     yield connection, record
             finally:
                 self._uploads.discard(image_id)

@@ -61,9 +61,10 @@ def as_owner(
     )
 
 
-def delegate(context: cinder_context.RequestContext) -> str:
+def delegate(context: cinder_context.RequestContext, expires: str) -> str:
     """Have a user let Cinder clean up after an upload; return the trust.
 
+    :param expires: when it ends by itself
     :returns: '' where Cinder needs none, or gets none
     """
     try:
@@ -72,7 +73,7 @@ def delegate(context: cinder_context.RequestContext) -> str:
             return ''
         return trusts.create(
             *(context.auth_token, context.user_id),
-            *(context.project_id, context.roles),
+            *(context.project_id, context.roles, expires),
         )
     # Then a crash may leave an image that only its owner can delete.
     except Exception as exc:
@@ -93,6 +94,18 @@ def release(trust: str) -> None:
             trusts.delete(trust, _impersonated(trust))
     except Exception as exc:
         LOG.info('Trust %s is not ended yet: %s', trust, exc)
+
+
+def find(expires: str) -> str:
+    """Return the trust that a host got, but did not live to write down.
+
+    :raises keystoneauth1.exceptions.ClientException: when Keystone cannot be
+        asked
+    """
+    trusts = _trusts()
+    if trusts is None or not trusts.needed():
+        return ''
+    return trusts.find(expires)
 
 
 def act_for(trust: str) -> glance.Glance | None:

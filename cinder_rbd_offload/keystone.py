@@ -30,6 +30,19 @@ _LIFETIME = datetime.timedelta(days=7)
 _SPREAD = 24 * 60 * 60
 
 
+def expiry() -> str:
+    """Choose when a delegation is to end, if nothing ends it before.
+
+    It tells the delegation from all others: a host that dies in the moment
+    after Keystone has made it knows nothing else of it. Keystone's database
+    keeps whole seconds, and no two delegations of the same users that end in
+    the same one.
+    """
+    ends = datetime.datetime.now(datetime.UTC) + _LIFETIME
+    ends += datetime.timedelta(seconds=secrets.randbelow(_SPREAD))
+    return f'{ends:%Y-%m-%dT%H:%M:%S}.000000Z'
+
+
 class Trusts:
     """The delegations to one user, who is Cinder itself.
 
@@ -64,18 +77,16 @@ class Trusts:
         user_id: str,
         project_id: str,
         roles: Collection[str],
+        expires: str,
     ) -> str:
         """Have a user delegate what cleaning up takes; return the trust.
 
         :param token: the user's token
         :param roles: the names of the roles that the token has
+        :param expires: when it ends by itself; see :func:`expiry`
         :raises keystoneauth1.exceptions.ClientException: when Keystone
             refuses, as it does with a restricted application credential
         """
-        # Keystone keeps no two trusts of the same users that end at the same
-        # time, while a user may well start two uploads at once.
-        expires = datetime.datetime.now(datetime.UTC) + _LIFETIME
-        expires += datetime.timedelta(seconds=secrets.randbelow(_SPREAD))
         names = {_MEMBER} if _MEMBER in roles else set(roles)
         answer = self._session.request(
             f'{self._url}/OS-TRUST/trusts',
@@ -88,11 +99,27 @@ class Trusts:
                     'project_id': project_id,
                     'impersonation': True,
                     'roles': [{'name': name} for name in sorted(names)],
-                    'expires_at': f'{expires:%Y-%m-%dT%H:%M:%S.%fZ}',
+                    'expires_at': expires,
                 }
             },
         )
         return str(answer.json()['trust']['id'])
+
+    def find(self, expires: str) -> str:
+        """Find a delegation by when it ends; '' for none.
+
+        :raises keystoneauth1.exceptions.ClientException: when Keystone
+            cannot be asked
+        """
+        answer = self._session.request(
+            f'{self._url}/OS-TRUST/trusts',
+            'GET',
+            auth=self._auth,
+            params={'trustee_user_id': self._auth.get_user_id(self._session)},
+        )
+        trusts = answer.json()['trusts']
+        found = [one['id'] for one in trusts if one['expires_at'] == expires]
+        return str(found[0]) if len(found) == 1 else ''
 
     def delete(self, trust: str, auth: plugin.BaseAuthPlugin) -> None:
         """End a delegation; fine if it has ended.

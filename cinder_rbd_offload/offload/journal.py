@@ -76,7 +76,9 @@ class Entry:
     :param volume_id: what Cinder calls it
     :param host: the host and back end that work on it
     :param run: one run of that host's process
-    :param trust: the delegation by the image's owner; '' for none
+    :param expires: when the delegation by the image's owner ends by itself,
+        by which it can be found
+    :param trust: that delegation; '' for none
     :param started: when, in seconds since the epoch
     :param beat: counts the signs of life
     :param reason: why the upload goes the way it goes
@@ -95,6 +97,7 @@ class Entry:
     volume_id: str
     host: str
     run: str
+    expires: str = ''
     trust: str = ''
     started: float = 0.0
     stage: Stage = Stage.STARTED
@@ -196,6 +199,7 @@ class Journal:
         image_id: str,
         volume: str,
         volume_id: str,
+        expires: str,
         clock: Callable[[], float] = time.time,
     ) -> Record:
         """Write the entry of an upload that this process begins.
@@ -209,6 +213,7 @@ class Journal:
             volume_id=volume_id,
             host=self._host,
             run=self._run,
+            expires=expires,
             started=clock(),
         )
         text = entry.to_text()

@@ -30,6 +30,7 @@ Stage = journal_.Stage
 class Recovery:
     """The recovery of one host, with what it has seen of the others.
 
+    :param find: returns a trust by when it ends, or '' for none
     :param act_for: returns Glance as somebody sees it by whom a trust was
         given, or None where that is not possible
     :param release: ends a trust
@@ -40,12 +41,14 @@ class Recovery:
 
     def __init__(
         self,
+        find: Callable[[str], str],
         act_for: Callable[[str], glance_api.Glance | None],
         release: Callable[[str], None],
         free: Callable[[str], None],
         timeout: float,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._find = find
         self._act_for = act_for
         self._release = release
         self._free = free
@@ -103,6 +106,8 @@ class Recovery:
         record: journal_.Record,
     ) -> None:
         """Do what is left to do of one upload."""
+        if not record.entry.trust:
+            record.update(trust=self._find(record.entry.expires))
         entry = record.entry
         shape = ceph.Shape(connection.features)
         with contextlib.ExitStack() as stack:

@@ -50,13 +50,17 @@ def tracked(
 
 
 def entrust(
-    record: journal.Record, trust: str, release: Callable[[str], None]
+    record: journal.Record,
+    delegate: Callable[[str], str],
+    release: Callable[[str], None],
 ) -> None:
-    """Write to the entry who may act for the image's owner.
+    """Have the image's owner delegate, and write that to the entry.
 
-    :param trust: the delegation; it is ended if it cannot be written
+    :param delegate: returns the delegation that ends when the entry says
+    :param release: ends it, if it cannot be written
     :raises OffloadError: when it could not be written
     """
+    trust = delegate(record.entry.expires)
     try:
         record.update(trust=trust)
     except Exception:

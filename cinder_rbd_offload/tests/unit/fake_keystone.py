@@ -37,6 +37,7 @@ class Keystone(rm_fixture.Fixture):
         self.get(f'{URL}/v3', json=ks_fixture.V3Discovery(f'{URL}/v3'))
         self.post(f'{URL}/v3/auth/tokens', json=self._token)
         self.post(f'{URL}/v3/OS-TRUST/trusts', json=self._trust, headers=JSON)
+        self.get(f'{URL}/v3/OS-TRUST/trusts', json=self._list)
 
     def down(self):
         """Be out of reach."""
@@ -80,6 +81,21 @@ class Keystone(rm_fixture.Fixture):
         self.delete(f'{URL}/v3/OS-TRUST/trusts/{trust}', json=self._end)
         context.status_code = 201
         return {'trust': asked | {'id': trust}}
+
+    def _list(self, request, context):
+        """List those of the trustee who asks, as Keystone's policy has it."""
+        trustee = request.qs['trustee_user_id'][0]
+        user, _trust = self.tokens[request.headers['X-Auth-Token']]
+        if trustee != f'{user}-id':
+            context.status_code = 403
+            return {'error': {'message': 'not yours', 'code': 403}}
+        return {
+            'trusts': [
+                asked | {'id': trust}
+                for trust, (_token, asked) in self.trusts.items()
+                if asked['trustee_user_id'] == trustee
+            ]
+        }
 
     def _end(self, request, context):
         trust = request.path.rpartition('/')[2]

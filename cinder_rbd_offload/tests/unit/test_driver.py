@@ -71,6 +71,7 @@ class DriverTestCase(base.TestCase):
         )
         self.released = self.patch(identity, 'release')
         self.patch(identity, 'delegate', return_value='a-trust')
+        self.patch(identity, 'find', return_value='')
         self.patch(identity, 'act_for', side_effect=self.act_for)
         super().setUp()
         self.use_the_clock()

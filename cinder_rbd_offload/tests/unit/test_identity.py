@@ -19,6 +19,8 @@ from oslotest import base
 from cinder_rbd_offload import identity
 from cinder_rbd_offload.tests.unit import fake_keystone
 
+ENDS = '2030-01-01T00:00:00.000000Z'
+
 
 class IdentityTestCase(base.BaseTestCase):
     """Cinder has the user ``cinder`` in [service_user].
@@ -89,7 +91,7 @@ class IdentityTestCase(base.BaseTestCase):
         return self.keystone.tokens[token]
 
     def delegate(self):
-        return identity.delegate(self.context)
+        return identity.delegate(self.context, ENDS)
 
 
 class AsOwnerTestCase(IdentityTestCase):

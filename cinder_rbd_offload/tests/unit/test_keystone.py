@@ -2,7 +2,6 @@
 """A user delegates to Cinder what it takes to clean up, and no more."""
 
 import datetime
-from unittest import mock
 
 import ddt
 import fixtures
@@ -14,6 +13,8 @@ from oslotest import base
 
 from cinder_rbd_offload import keystone
 from cinder_rbd_offload.tests.unit import fake_keystone
+
+ENDS = '2030-01-01T00:00:00.000000Z'
 
 
 @ddt.ddt
@@ -45,9 +46,9 @@ class TrustsTestCase(base.BaseTestCase):
     def trusts(self, own='cinder', **auth):
         return keystone.Trusts(self.session, self.auth(**auth), self.auth(own))
 
-    def create(self, roles=('member', 'reader'), trusts=None):
+    def create(self, roles=('member', 'reader'), trusts=None, expires=ENDS):
         trusts = trusts or self.trusts()
-        return trusts.create('user-token', 'user', 'project', roles)
+        return trusts.create('user-token', 'user', 'project', roles, expires)
 
     @ddt.data(
         (['service'], True),
@@ -105,14 +106,15 @@ class TrustsTestCase(base.BaseTestCase):
         )
 
     def test_it_ends_by_itself_after_a_week(self):
-        with mock.patch.object(
-            keystone.secrets, 'randbelow', autospec=True
-        ) as randbelow:
-            randbelow.return_value = 7
-            before = datetime.datetime.now(datetime.UTC)
-            _token, asked = self.keystone.trusts[self.create()]
+        randbelow = self.useFixture(
+            fixtures.MockPatchObject(
+                keystone.secrets, 'randbelow', autospec=True
+            )
+        ).mock
+        randbelow.return_value = 7
+        before = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         expires = datetime.datetime.strptime(
-            asked['expires_at'], '%Y-%m-%dT%H:%M:%S.%fZ'
+            keystone.expiry(), '%Y-%m-%dT%H:%M:%S.%fZ'
         ).replace(tzinfo=datetime.UTC)
         week = datetime.timedelta(days=7, seconds=7)
         self.assertLessEqual(before + week, expires)
@@ -120,11 +122,25 @@ class TrustsTestCase(base.BaseTestCase):
 
     def test_no_two_end_at_the_same_time(self):
         """Keystone would refuse the second."""
-        ends = [
-            self.keystone.trusts[self.create()][1]['expires_at'][:19]
-            for _upload in range(5)
-        ]
-        self.assertLess(1, len(set(ends)))
+        self.assertLess(1, len({keystone.expiry() for _one in range(5)}))
+
+    def test_it_ends_when_it_was_to_end(self):
+        _token, asked = self.keystone.trusts[self.create()]
+        self.assertEqual(ENDS, asked['expires_at'])
+
+    def test_it_is_found_by_when_it_ends(self):
+        self.create(expires='2031-01-01T00:00:00.000000Z')
+        trust = self.create()
+        self.assertEqual(trust, self.trusts().find(ENDS))
+
+    def test_there_is_none_that_ends_then(self):
+        self.create(expires='2031-01-01T00:00:00.000000Z')
+        self.assertEqual('', self.trusts().find(ENDS))
+
+    def test_one_of_several_might_be_another_s(self):
+        self.create()
+        self.create()
+        self.assertEqual('', self.trusts().find(ENDS))
 
     def test_a_user_who_may_not_delegate(self):
         self.keystone.refuses = True

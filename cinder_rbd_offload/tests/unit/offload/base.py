@@ -39,6 +39,7 @@ class UploadTestCase(base.TestCase):
         self.data_pools = {}
         self.slots = threading.Semaphore(1)
         self.released = []
+        self.delegated = {}
         self.freed = []
         self.before = self.cluster.state()
 
@@ -52,10 +53,10 @@ class UploadTestCase(base.TestCase):
         with self.connection() as connection:
             book = journal.Journal(connection.table, HOST, 'first')
             record = book.begin(
-                base.IMAGE, base.VOLUME, 'volume-id', clock=int
+                base.IMAGE, base.VOLUME, 'volume-id', 'one-day', clock=int
             )
             with tracking.tracked(record, self.released.append):
-                tracking.entrust(record, 'a-trust', self.released.append)
+                tracking.entrust(record, self.delegate, self.released.append)
                 return attempt.Attempt(
                     *(facts, settings, connection, book, record, self.api()),
                 ).run()
@@ -69,10 +70,19 @@ class UploadTestCase(base.TestCase):
 
     def recovery(self):
         return recover.Recovery(
-            *(self.act_for, self.released.append, self.freed.append),
+            *(self.find, self.act_for),
+            *(self.released.append, self.freed.append),
             timeout=10,
             now=self.clock.now,
         )
+
+    def delegate(self, expires):
+        self.delegated[expires] = 'a-trust'
+        self.cluster.reach('delegate', 'after')
+        return 'a-trust'
+
+    def find(self, expires):
+        return self.delegated.get(expires, '')
 
     def act_for(self, trust):
         return self.api() if trust == 'a-trust' else None
@@ -118,7 +128,9 @@ class RecoverTestCase(UploadTestCase):
         volume_id = fields.pop('volume_id', 'volume-id')
         with self.connection() as connection:
             book = journal.Journal(connection.table, host, 'first')
-            record = book.begin(image_id, base.VOLUME, volume_id, clock=int)
+            record = book.begin(
+                image_id, base.VOLUME, volume_id, 'one-day', clock=int
+            )
             record.update(stage=stage, trust=trust, **fields)
 
     def leave_data(self, stage, name=base.IMAGE, clone=False, **fields):
@@ -195,7 +207,7 @@ def points(prepare):
     """List the points of an upload at which something may happen.
 
     Each is an operation, a moment of it, and how often that came before. The
-    first is that the journal has the entry and its trust.
+    first is that the image's owner has delegated.
     """
     case = UploadTestCase('upload')
     case.setUp()
@@ -207,6 +219,6 @@ def points(prepare):
             (*point, reached[:number].count(point))
             for number, point in enumerate(reached)
         ]
-        return every[every.index(('operate_write_op', 'after', 1)) :]
+        return every[every.index(('delegate', 'after', 0)) :]
     finally:
         case.doCleanups()

@@ -30,7 +30,7 @@ class FlatteningTestCase(base.TestCase):
         source = self.pool('volumes')
         table = ceph.Table(self.cluster.rados, source.ioctx)
         record = journal.Journal(table, 'here', 'first').begin(
-            base.IMAGE, base.VOLUME, 'volume-id'
+            base.IMAGE, base.VOLUME, 'volume-id', 'one-day'
         )
         record.update(pool='images', rbd_id=stored.id)
         self.job = job.Job(source, self.target, record)
@@ -79,6 +79,7 @@ class FlatteningTestCase(base.TestCase):
         snapshots = self.images[base.IMAGE].snapshots
         self.cluster.on('flatten', snapshots.clear, when='half')
         self.hand_over()
+        self.assertFalse(self.look_after())
         self.assertSealed()
 
     @ddt.data(ZeroDivisionError, None)

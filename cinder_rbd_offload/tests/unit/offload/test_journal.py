@@ -18,6 +18,7 @@ FULL = journal.Entry(
     volume_id='volume-id',
     host='here@ceph',
     run='first',
+    expires='one-day',
     trust='a-trust',
     started=1.5,
     beat=7,
@@ -44,7 +45,7 @@ class JournalTestCase(base.TestCase):
     def begin(self, book=None, image_id=base.IMAGE):
         book = book or self.journal()
         return book.begin(
-            image_id, base.VOLUME, 'volume-id', clock=lambda: 1.5
+            image_id, base.VOLUME, 'volume-id', 'one-day', clock=lambda: 1.5
         )
 
     def stored(self):
@@ -130,6 +131,7 @@ class RecordTestCase(JournalTestCase):
         self.assertEqual(
             journal.Entry(
                 *(base.IMAGE, base.VOLUME, 'volume-id', 'here@ceph', 'first'),
+                expires='one-day',
                 started=1.5,
                 stage=journal.Stage.STARTED,
             ),
