@@ -188,8 +188,25 @@ class EndTestCase(test_driver.DriverTestCase):
         )
         self.upload()
         self.assertOrdinary('WARNING', 'not be entered in the journal', False)
+        identity.delegate.assert_not_called()
         self.recover()
         self.assertIn(base.IMAGE, self.glance.images)
+
+    @ddt.data('before', 'after')
+    def test_without_the_delegation_written_the_upload_goes_on(self, when):
+        """It is ended, since nobody would find it after a crash."""
+        self.cluster.fail(
+            'operate_write_op',
+            self.cluster.rados.TimedOut('no'),
+            when=when,
+            skip=1,
+            times=1,
+        )
+        self.upload()
+        self.assertLeftToCinder()
+        self.assertIsNone(self.entry())
+        self.released.assert_any_call('a-trust')
+        self.assertEqual(set(), self.driver._uploads)
 
     def test_an_instant_upload_is_flattened_later(self):
         self.driver.configuration.rbd_offload_method = 'instant'

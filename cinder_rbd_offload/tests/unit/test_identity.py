@@ -262,11 +262,13 @@ class ActForTestCase(IdentityTestCase):
         self.assertIsNone(identity.act_for(trust))
         self.assertIn(f'Trust {trust} is of no use', self.logs.output)
 
-    def test_keystone_is_away(self):
+    @ddt.data(True, False)
+    def test_keystone_is_away(self, from_the_start):
         """Then nothing may be concluded, and recovery tries again."""
         trust = self.delegate()
         self.keystone.down()
-        service_auth.get_service_auth_plugin().invalidate()
+        if from_the_start:
+            service_auth.get_service_auth_plugin().invalidate()
         self.assertRaises(
             ks_exceptions.ClientException, identity.act_for, trust
         )

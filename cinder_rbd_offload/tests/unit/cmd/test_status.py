@@ -71,13 +71,17 @@ class StatusTestCase(base.TestCase):
 
     def test_bars_on_a_terminal(self):
         self.enter('one', 'here@fast', done=3, total=4, method='copy')
-        with mock.patch.object(sys.stdout, 'isatty', return_value=True):
+        with mock.patch.object(
+            sys.stdout, 'isatty', autospec=True, return_value=True
+        ):
             self.assertEqual(0, self.run_it())
         self.assertIn('one started', self.printed())
         self.assertIn('75 %  3 of 4 MiB, copy', self.printed())
 
     def test_no_bars_on_a_terminal(self):
-        with mock.patch.object(sys.stdout, 'isatty', return_value=True):
+        with mock.patch.object(
+            sys.stdout, 'isatty', autospec=True, return_value=True
+        ):
             self.assertEqual(0, self.run_it())
         self.assertIn('No upload is under way', self.printed())
 

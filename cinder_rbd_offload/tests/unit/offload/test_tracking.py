@@ -99,3 +99,21 @@ class TrackingTestCase(base.TestCase):
         self.end(error)
         self.assertIn(base.IMAGE, self.cluster.entries())
         self.assertEqual(['a-trust'], self.released)
+
+    def test_entrust(self):
+        tracking.entrust(self.record, 'another', self.released.append)
+        text = self.cluster.entries()[base.IMAGE].decode()
+        self.assertEqual('another', journal.Entry.from_text(text).trust)
+        self.assertEqual([], self.released)
+
+    def test_what_cannot_be_written_is_not_delegated(self):
+        """Nobody would know of it after a crash."""
+        self.cluster.fail(
+            'operate_write_op', self.cluster.rados.TimedOut('no answer')
+        )
+        self.assertRaises(
+            exceptions.CephError,
+            tracking.entrust,
+            *(self.record, 'another', self.released.append),
+        )
+        self.assertEqual(['another'], self.released)
