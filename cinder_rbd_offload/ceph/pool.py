@@ -185,29 +185,42 @@ class Pool:
                 handle.copy(target.ioctx, name, **target.shape.options())
 
     def clone(
-        self, image: str, snapshot: str, target: 'Pool', name: str
+        self,
+        image: str,
+        snapshot: str,
+        target: 'Pool',
+        name: str,
+        lasting: bool = False,
     ) -> None:
         """Make a clone of a snapshot, which depends on it until flattened.
 
-        Where the cluster still has clones of format 1, the snapshot is
+        Where the client still makes clones of format 1, the snapshot is
         protected first, as they need it.
 
         :param target: the pool of the clone
         :param name: the name of the clone
+        :param lasting: make one that can stay a clone for a while: it outlives
+            the snapshot, which format 1 does not, and a flatten later on
+            reaches the snapshots that the clone has by then
         :raises ImageExists: when the target pool has an image of that name
         """
         doing = (
             f'cloning {self.name}/{image}@{snapshot} to {target.name}/{name}'
         )
         source = (self.ioctx, image, snapshot, target.ioctx, name)
+        options = target.shape.options()
+        if lasting:
+            options['features'] |= self._rbd.RBD_FEATURE_DEEP_FLATTEN
         with target._making(doing, name):
             clone = self._rbd.RBD().clone
             try:
-                clone(*source, **target.shape.options())
+                clone(*source, **options)
             except self._rbd.InvalidArgument:
+                if lasting:
+                    raise
                 with self._open(image) as handle:
                     handle.protect_snap(snapshot)
-                clone(*source, **target.shape.options())
+                clone(*source, **options)
 
     def flatten(self, image: str, progress: Progress) -> None:
         """Give a clone all the data that it still has from its parent.

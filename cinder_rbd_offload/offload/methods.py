@@ -20,19 +20,21 @@ def copy(job: job_.Job) -> None:
         job.work.copying = False
 
 
-def clone(job: job_.Job) -> None:
-    """Make an image that reads the snapshot's data through."""
-    job.source.clone(job.volume, job.snapshot, job.target, job.draft)
-
-
 def clone_flatten(job: job_.Job) -> None:
     """Make a clone, and give it the data that its parent has."""
-    clone(job)
+    job.source.clone(job.volume, job.snapshot, job.target, job.draft)
     job.target.flatten(job.draft, job.work.progress)
+
+
+def instant(job: job_.Job) -> None:
+    """Make an image that reads the snapshot's data through."""
+    job.source.clone(
+        *(job.volume, job.snapshot, job.target, job.draft), lasting=True
+    )
 
 
 MAKE: dict[plan.Method, Callable[[job_.Job], None]] = {
     plan.Method.COPY: copy,
     plan.Method.CLONE_FLATTEN: clone_flatten,
-    plan.Method.INSTANT: clone,
+    plan.Method.INSTANT: instant,
 }

@@ -95,6 +95,7 @@ class Cluster:
             RBD_FEATURE_EXCLUSIVE_LOCK=4,
             RBD_FEATURE_OBJECT_MAP=8,
             RBD_FEATURE_FAST_DIFF=16,
+            RBD_FEATURE_DEEP_FLATTEN=32,
             RBD_FEATURE_JOURNALING=64,
             RBD_FLAG_FAST_DIFF_INVALID=2,
         )

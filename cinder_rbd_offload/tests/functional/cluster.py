@@ -23,8 +23,11 @@ STILL_BYTES = 256 << 10
 STILL_SECONDS = 0.3
 
 READS_VOLUMES = ', profile rbd-read-only pool=volumes'
-# What lets the manager's module keep its tasks, and no more.
-_ONLY_TASKS = 'allow rx, allow rwx object_prefix rbd_task'
+# What lets the manager open images and keep its tasks, but not write data.
+_NO_DATA = 'allow rx' + ''.join(
+    f', allow rwx object_prefix {prefix}'
+    for prefix in ('rbd_task', 'rbd_header', 'rbd_object_map')
+)
 
 
 class Cluster:
@@ -86,10 +89,10 @@ class Cluster:
     def failing_flattens(self) -> Iterator[None]:
         """Have the manager fail at what it has to do, for a while.
 
-        It takes tasks, and tries each again, but may not write to images.
+        It takes tasks, and tries each again, but may not write data.
         Caps count from its next start on.
         """
-        self._restart_manager(_ONLY_TASKS)
+        self._restart_manager(_NO_DATA)
         try:
             yield
         finally:

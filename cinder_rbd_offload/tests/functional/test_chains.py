@@ -23,6 +23,7 @@ class ChainsTest(base.FunctionalTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.cluster.forget()
         self.addCleanup(self.cluster.forget)
         self.before = self.cluster.contents()
         self.stack = self.useStack()

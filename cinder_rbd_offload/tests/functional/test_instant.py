@@ -13,6 +13,7 @@ class InstantTest(base.FunctionalTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.cluster.forget()
         self.addCleanup(self.cluster.forget)
         self.before = self.cluster.contents()
 

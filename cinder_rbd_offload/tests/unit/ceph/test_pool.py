@@ -103,6 +103,21 @@ class CopyTestCase(PoolTestCase):
         for image in self.images.values():
             self.assertEqual(base.FEATURES, image.features)
 
+    def test_a_lasting_clone_can_be_flattened_with_its_snapshots(self):
+        self.target.shape = ceph.Shape(1)  # as rbd_default_features = 1
+        self.source.clone(base.VOLUME, 'then', self.target, 'clone', True)
+        self.assertEqual(1 | 32, self.images['clone'].features)
+
+    def test_a_lasting_clone_is_not_of_format_1(self):
+        """It would keep the snapshot, and with it the volume, from going."""
+        self.cluster.clone_v2 = False
+        self.assertRaises(
+            exceptions.CephError,
+            *(self.source.clone, base.VOLUME, 'then', self.target),
+            *('clone', True),
+        )
+        self.assertEqual({}, self.images)
+
     def test_is_clone(self):
         self.assertFalse(self.source.is_clone(base.VOLUME))
         self.inherit()
