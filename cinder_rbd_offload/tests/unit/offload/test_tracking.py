@@ -100,8 +100,12 @@ class TrackingTestCase(base.TestCase):
         self.assertIn(base.IMAGE, self.cluster.entries())
         self.assertEqual(['a-trust'], self.released)
 
+    def delegate(self, expires):
+        self.assertEqual('one-day', expires)
+        return 'another'
+
     def test_entrust(self):
-        tracking.entrust(self.record, 'another', self.released.append)
+        tracking.entrust(self.record, self.delegate, self.released.append)
         text = self.cluster.entries()[base.IMAGE].decode()
         self.assertEqual('another', journal.Entry.from_text(text).trust)
         self.assertEqual([], self.released)
@@ -114,6 +118,6 @@ class TrackingTestCase(base.TestCase):
         self.assertRaises(
             exceptions.CephError,
             tracking.entrust,
-            *(self.record, 'another', self.released.append),
+            *(self.record, self.delegate, self.released.append),
         )
         self.assertEqual(['another'], self.released)
