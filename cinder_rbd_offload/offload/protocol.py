@@ -8,9 +8,9 @@
     inspect
     make        offload-<image id> in Glance's pool
     seal        its snapshot ``snap``, protected
-    release     takes the volume's snapshot away again
     rename      offload-<image id> becomes <image id>          publishing
     publish     a location in Glance; see publish.py
+    release     takes the volume's snapshot away again
     hand over   (instant only) a flatten task of the manager   published
 
 The journal says before each step what it may leave behind. Until the location
@@ -20,6 +20,7 @@ state in between, where Glance cannot say which of the two holds, keeps the
 copy, and leaves the entry to recovery.
 """
 
+import contextlib
 import itertools
 import time
 
@@ -71,6 +72,11 @@ def upload(
     except exceptions.NotPublished as exc:
         _undo(job, exc)
         raise
+    except exceptions.LocationUnknown:
+        # That may last; the volume need not wait for it.
+        with contextlib.suppress(exceptions.CephError):
+            job.source.drop_snapshot(job.volume, job.snapshot)
+        raise
     LOG.info(
         'Image %(image)s was made of volume %(volume)s inside the cluster by '
         '%(method)s: %(bytes)d bytes (holes included) in %(seconds).1f s',
@@ -82,13 +88,7 @@ def upload(
             'seconds': time.monotonic() - started,
         },
     )
-    try:
-        job.record.update(stage=Stage.PUBLISHED)
-    # The image is active. Whoever reads the entry finds that out.
-    except Exception as exc:
-        LOG.debug('Image %s: %s', job.image_id, exc)
-        return reads_through
-    if reads_through:
+    if _release(job) and reads_through:
         flattening.hand_over(job, cluster)
     return reads_through
 
@@ -105,9 +105,6 @@ def _make(job: job_.Job, order: tuple[plan.Method, ...]) -> plan.Method:
         raise exceptions.FormatDoubtful(job.volume, reason)
     method = _materialise(job, order)
     job.target.seal(job.draft)
-    # A clone that is not flattened keeps what it needs of the snapshot: Ceph
-    # moves it out of the volume's way.
-    job.source.drop_snapshot(job.volume, job.snapshot)
     return method
 
 
@@ -188,6 +185,24 @@ def _publish(
         publication.run(job.record.entry.size)
         return False
     return instant or None
+
+
+def _release(job: job_.Job) -> bool:
+    """Let go of the volume, once the image has all that it needs of it.
+
+    A clone that is not flattened keeps what it reads of the snapshot: Ceph
+    moves that out of the volume's way.
+
+    :returns: False where recovery is left to do it
+    """
+    try:
+        job.source.drop_snapshot(job.volume, job.snapshot)
+        job.record.update(stage=Stage.PUBLISHED)
+    # The image is active. Whoever reads the entry finds that out.
+    except Exception as exc:
+        LOG.debug('Image %s: %s', job.image_id, exc)
+        return False
+    return True
 
 
 def _undo(job: job_.Job, cause: Exception) -> None:
