@@ -264,6 +264,10 @@ class Journal:
         """
         return entry.host == self._host
 
+    def of_this_run(self, entry: Entry) -> bool:
+        """Tell whether an entry is of this very process."""
+        return entry.owner == (self._host, self._run)
+
     def recall(self, what: str) -> str:
         """Return what :meth:`remember` wrote last; '' for nothing."""
         return self._table.read().get(f'{what}{_ASIDE}', '')

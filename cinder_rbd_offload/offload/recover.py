@@ -56,6 +56,8 @@ class Recovery:
         self._now = now
         # What entries of other hosts were when they were seen to change.
         self._seen: dict[str, tuple[journal_.Entry, float]] = {}
+        # Images whose volumes nobody else will free.
+        self._bound: set[str] = set()
 
     def run(
         self,
@@ -70,9 +72,14 @@ class Recovery:
         """
         records = journal.records()
         self._seen = {k: v for k, v in self._seen.items() if k in records}
+        self._bound &= records.keys()
         for image_id, record in records.items():
             if image_id in active or not self._dead(journal, record.entry):
                 continue
+            # An upload that ends while its process lives frees the volume
+            # itself. It may be in use for something else by now.
+            if not journal.of_this_run(record.entry):
+                self._bound.add(image_id)
             if not journal.take(record):
                 continue
             try:
@@ -119,12 +126,14 @@ class Recovery:
             job = job_.Job(connection.source, target, record)
             stack.enter_context(watch.Watch(job))
             done = self._finish(job, connection.cluster)
-        if done or record.entry.stage is Stage.PUBLISHED:
+        published = record.entry.stage is Stage.PUBLISHED
+        if entry.image_id in self._bound and (done or published):
             # Unless a later upload uses the volume by now.
             entries = [one.entry for one in journal.records().values()]
             volumes = [one.volume_id for one in entries]
             if volumes.count(entry.volume_id) == 1:
                 self._free(entry.volume_id)
+            self._bound.discard(entry.image_id)
         if done:
             self._release(entry.trust)
             record.strike()

@@ -242,6 +242,7 @@ class FreeTestCase(test_driver.DriverTestCase):
     def crash(self):
         self.cluster.fail('copy', KeyboardInterrupt(), times=1)
         self.assertRaises(KeyboardInterrupt, self.upload)
+        self.driver._run = 'of the process that follows'
 
     @ddt.data(
         ([], 'available'),
@@ -281,8 +282,13 @@ class FreeTestCase(test_driver.DriverTestCase):
         self.found.conditional_update.assert_called_once()
         self.assertEnded()
 
-    def test_an_upload_that_ends_frees_nothing(self):
+    @ddt.data('copy', 'instant')
+    def test_an_upload_that_ends_frees_nothing(self, method):
         """Cinder itself does."""
+        self.driver.configuration.rbd_offload_method = method
         self.upload()
         self.recover()
+        self.cluster.run_tasks()
+        self.recover()
+        self.assertEnded()
         self.get.assert_not_called()

@@ -5,6 +5,7 @@ What Cinder adds is left out: the identity of who asks, and the ordinary
 upload.
 """
 
+import itertools
 import threading
 
 from cinder_rbd_offload.offload import attempt
@@ -41,6 +42,7 @@ class UploadTestCase(base.TestCase):
         self.released = []
         self.delegated = {}
         self.freed = []
+        self.runs = itertools.count()
         self.before = self.cluster.state()
 
     def upload(self):
@@ -62,10 +64,15 @@ class UploadTestCase(base.TestCase):
                 ).run()
 
     def recover(self, host=HOST, active=(), recovery=None):
-        """Look once for what is left, as another process of a host."""
-        recovery = recovery or self.recovery()
+        """Look once for what is left.
+
+        :param recovery: that of one process; else it is of a new one
+        """
+        run = 'second'
+        if recovery is None:
+            recovery, run = self.recovery(), f'run {next(self.runs)}'
         with self.connection() as connection:
-            book = journal.Journal(connection.table, host, 'second')
+            book = journal.Journal(connection.table, host, run)
             recovery.run(connection, book, active)
 
     def recovery(self):

@@ -317,6 +317,12 @@ class TakeTestCase(JournalTestCase):
         self.assertTrue(self.journal(run='second').mine(entry))
         self.assertFalse(self.first.mine(entry))
 
+    def test_of_this_run(self):
+        entry = self.stored()
+        self.assertTrue(self.journal().of_this_run(entry))
+        self.assertFalse(self.journal(run='second').of_this_run(entry))
+        self.assertFalse(self.first.of_this_run(entry))
+
 
 class RememberTestCase(JournalTestCase):
     def test_recall(self):

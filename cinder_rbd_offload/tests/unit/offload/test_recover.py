@@ -132,3 +132,35 @@ class TurnTestCase(base.RecoverTestCase):
         self.leave(Stage.STARTED)
         self.recover(active={FIRST})
         self.assertDone()
+
+    def test_a_volume_is_freed_once(self):
+        """Later it may be in use for something else."""
+        self.leave_data(Stage.PUBLISHED, clone=True, method='instant')
+        recovery = self.recovery()
+        for _look in range(3):
+            self.recover(recovery=recovery)
+        self.assertEqual(['volume-id'], self.freed)
+        self.cluster.run_tasks()
+        self.recover(recovery=recovery)
+        self.assertDone()
+
+    def test_a_volume_is_freed_when_what_hinders_it_is_over(self):
+        self.leave(Stage.STARTED)
+        recovery = self.recovery()
+        self.glance.fail('get', ZeroDivisionError())
+        self.recover(recovery=recovery)
+        self.assertEqual([], self.freed)
+        self.glance.heal()
+        self.recover(recovery=recovery)
+        self.assertDone()
+
+    def test_a_volume_that_its_own_process_has_freed(self):
+        self.method = 'instant'
+        self.upload()
+        with self.connection() as connection:
+            book = journal.Journal(connection.table, base.HOST, 'first')
+            for _look in range(3):
+                self.recovery().run(connection, book, ())
+                self.cluster.run_tasks()
+        self.assertIsNone(self.entry())
+        self.assertEqual([], self.freed)
