@@ -105,7 +105,8 @@ class TurnTestCase(base.RecoverTestCase):
         self.glance.create(FIRST)
         self.leave(Stage.MAKING, FIRST, pool='gone', volume_id='other')
         self.leave(Stage.STARTED)
-        self.recover()
+        recovery = self.recovery()
+        self.recover(recovery=recovery)
         self.assertUndone()
         self.assertIn(FIRST, self.glance.images)
         self.assertIn(
@@ -114,8 +115,9 @@ class TurnTestCase(base.RecoverTestCase):
             self.logs.output,
         )
         self.cluster.pools['gone'] = {}
-        self.recover()
+        self.recover(recovery=recovery)
         self.assertEqual({}, self.cluster.entries())
+        self.assertEqual(['volume-id', 'other'], self.freed)
 
     def test_a_volume_that_a_later_upload_uses_stays_as_it_is(self):
         self.glance.create(FIRST)
