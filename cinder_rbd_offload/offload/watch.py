@@ -27,6 +27,9 @@ INTERVAL = 2
 # Looks between two lines of progress in the log.
 LOOKS_PER_LINE = 5
 
+# Seconds for the last look to end.
+_LAST = 10
+
 # The stages in which the image has no data yet, and may be deleted.
 _UNPUBLISHED = (journal.Stage.WAITING, journal.Stage.MAKING)
 
@@ -59,12 +62,15 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         self._ended.set()
-        self._thread.join()
+        # A Glance that never answers must not keep the upload from its end.
+        self._thread.join(_LAST)
 
     def look(self) -> None:
-        """Do once what is due."""
+        """Do once what is due, until the upload has ended."""
         steps = (self._measure, self._show, self._ask, self._stop, self._say)
         for step in steps:
+            if self._ended.is_set():
+                return
             try:
                 step()
             # What fails now is due again at the next look.
