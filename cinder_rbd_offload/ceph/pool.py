@@ -91,11 +91,7 @@ class Pool:
         """Tell whether an image has a parent that it gets data from."""
         with self._doing(f'looking at {self.name}/{image}'):
             with self._open(image, read_only=True) as handle:
-                try:
-                    handle.parent_info()
-                except self._rbd.ImageNotFound:
-                    return False
-                return True
+                return _has_parent(self._rbd, handle)
 
     def size(self, image: str) -> int:
         """Return the size of an image in bytes, holes included."""
@@ -200,8 +196,11 @@ class Pool:
         :param target: the pool of the clone
         :param name: the name of the clone
         :param lasting: make one that can stay a clone for a while: it outlives
-            the snapshot, which format 1 does not, and a flatten later on
-            reaches the snapshots that the clone has by then
+            the snapshot, which format 1 does not; a flatten later on reaches
+            the snapshots that the clone has by then; and a flatten that broke
+            off, by whomever, can be repeated. For that it has no object map:
+            librbd 16.2.15 enters an object there before it copies it, and the
+            next flatten takes it for copied, and loses its data.
         :raises ImageExists: when the target pool has an image of that name
         """
         doing = (
@@ -211,6 +210,7 @@ class Pool:
         options = target.shape.options()
         if lasting:
             options['features'] |= self._rbd.RBD_FEATURE_DEEP_FLATTEN
+            options['features'] &= ~self._object_map()
         with target._making(doing, name):
             clone = self._rbd.RBD().clone
             try:
@@ -259,23 +259,32 @@ class Pool:
 
         That is a protected snapshot of the store's usual name, and no
         metadata: librbd copies what the volume carried, for example its QoS
-        limits, and every clone of the image would inherit them. What is so
-        already stays.
+        limits, and every clone of the image would inherit them. One that is
+        no clone any more gets the object map that lasting clones lack. What
+        is so already stays.
         """
         with self._doing(f'preparing {self.name}/{image} for Glance'):
             with self._open(image) as handle:
                 for key, _value in list(handle.metadata_list()):
                     handle.metadata_remove(key)
+                if lacking := self._lacking(handle):
+                    handle.update_features(lacking, True)
+                self._map_objects(handle)
                 if GLANCE_SNAPSHOT not in _snapshots(handle):
                     handle.create_snap(GLANCE_SNAPSHOT)
                 if not handle.is_protected_snap(GLANCE_SNAPSHOT):
                     handle.protect_snap(GLANCE_SNAPSHOT)
+            with self._open(image, GLANCE_SNAPSHOT) as handle:
+                self._map_objects(handle)
 
     def is_sealed(self, image: str) -> bool:
-        """Tell whether an image has the snapshot that Glance's images have."""
+        """Tell whether an image has all that :meth:`seal` gives it."""
         with self._doing(f'looking at {self.name}/{image}'):
             with self._open(image, read_only=True) as handle:
-                return GLANCE_SNAPSHOT in _snapshots(handle)
+                return GLANCE_SNAPSHOT in _snapshots(handle) and not (
+                    self._lacking(handle)
+                    or handle.flags() & self._rbd.RBD_FLAG_OBJECT_MAP_INVALID
+                )
 
     def is_open(self, image: str) -> bool:
         """Tell whether somebody has an image open for writing."""
@@ -289,6 +298,24 @@ class Pool:
             self._drop_snapshot(image, GLANCE_SNAPSHOT)
             with contextlib.suppress(self._rbd.ImageNotFound):
                 self._rbd.RBD().remove(self.ioctx, image)
+
+    def _object_map(self) -> int:
+        """Return the features that keep track of an image's objects."""
+        return int(
+            self._rbd.RBD_FEATURE_OBJECT_MAP | self._rbd.RBD_FEATURE_FAST_DIFF
+        )
+
+    def _lacking(self, handle: Any) -> int:
+        """Return the features that an image still has to get."""
+        if _has_parent(self._rbd, handle):
+            return 0
+        features = self.shape.features & self._object_map()
+        return int(features & ~handle.features())
+
+    def _map_objects(self, handle: Any) -> None:
+        """Look for all objects if the map of them is said to be invalid."""
+        if handle.flags() & self._rbd.RBD_FLAG_OBJECT_MAP_INVALID:
+            handle.rebuild_object_map()
 
     def _drop_snapshot(self, image: str, snapshot: str) -> None:
         with contextlib.suppress(self._rbd.ImageNotFound):
@@ -324,3 +351,11 @@ class Pool:
 
 def _snapshots(handle: Any) -> set[str]:
     return {snapshot['name'] for snapshot in handle.list_snaps()}
+
+
+def _has_parent(bindings: Any, handle: Any) -> bool:
+    try:
+        handle.parent_info()
+    except bindings.ImageNotFound:
+        return False
+    return True

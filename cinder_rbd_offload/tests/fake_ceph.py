@@ -52,6 +52,7 @@ class Snapshot:
     size: int
     blocks: dict[int, bytes]
     protected: bool = False
+    flags: int = 0
     parent: 'Snapshot | None' = None
 
 
@@ -97,6 +98,7 @@ class Cluster:
             RBD_FEATURE_FAST_DIFF=16,
             RBD_FEATURE_DEEP_FLATTEN=32,
             RBD_FEATURE_JOURNALING=64,
+            RBD_FLAG_OBJECT_MAP_INVALID=1,
             RBD_FLAG_FAST_DIFF_INVALID=2,
         )
         self.rados = types.SimpleNamespace(
@@ -464,7 +466,19 @@ class Image(_Opened):
 
     @_operation
     def flags(self):
-        return self.stored.flags
+        return self._seen.flags
+
+    @_writing
+    def update_features(self, features, enabled):
+        if not enabled or features & ~24:
+            raise NotImplementedError('but to enable the object map')
+        self.stored.features |= features
+        for one in (self.stored, *self.stored.snapshots.values()):
+            one.flags = 3
+
+    @_operation
+    def rebuild_object_map(self):
+        self._seen.flags = 0
 
     @_operation
     def diff_iterate(

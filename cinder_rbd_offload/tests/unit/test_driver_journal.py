@@ -216,6 +216,8 @@ class EndTestCase(test_driver.DriverTestCase):
         self.patch(driver, '_free')
         self.cluster.run_tasks()
         self.driver.check_for_setup_error()
+        # One look to give the image its object map, one to find it there.
+        self.recover()
         self.recover()
         self.assertOffloaded()
 

@@ -104,9 +104,25 @@ class CopyTestCase(PoolTestCase):
             self.assertEqual(base.FEATURES, image.features)
 
     def test_a_lasting_clone_can_be_flattened_with_its_snapshots(self):
-        self.target.shape = ceph.Shape(1)  # as rbd_default_features = 1
+        self.target.shape = ceph.Shape(1)
         self.source.clone(base.VOLUME, 'then', self.target, 'clone', True)
         self.assertEqual(1 | 32, self.images['clone'].features)
+
+    def test_a_lasting_clone_gets_its_object_map_once_it_is_flattened(self):
+        """With one, a second flatten would lose what the first began."""
+        self.source.clone(base.VOLUME, 'then', self.target, base.IMAGE, True)
+        image = self.images[base.IMAGE]
+        self.target.seal(base.IMAGE)
+        self.assertEqual(base.FEATURES & ~24, image.features)
+        self.target.flatten(base.IMAGE, ceph.Progress())
+        self.assertFalse(self.target.is_sealed(base.IMAGE))
+        self.cluster.fail('rebuild_object_map', self.timeout(), times=1)
+        self.assertRaises(exceptions.CephError, self.target.seal, base.IMAGE)
+        self.assertFalse(self.target.is_sealed(base.IMAGE))
+        self.target.seal(base.IMAGE)
+        self.assertTrue(self.target.is_sealed(base.IMAGE))
+        self.assertEqual(base.FEATURES, image.features)
+        self.assertEqual((0, 0), (image.flags, image.snapshots['snap'].flags))
 
     def test_a_lasting_clone_is_not_of_format_1(self):
         """It would keep the snapshot, and with it the volume, from going."""

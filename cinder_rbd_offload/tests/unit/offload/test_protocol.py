@@ -45,6 +45,7 @@ class UploadTestCase(base.UploadTestCase):
             self.start_over()
             way(self)
             self.upload()
+            self.settle()
             self.assertEqual(
                 {'order': 23, 'stripe_unit': 8 << 20, 'stripe_count': 1},
                 self.images[IMAGE].form,
