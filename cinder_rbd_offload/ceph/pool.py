@@ -225,7 +225,8 @@ class Pool:
     def flatten(self, image: str, progress: Progress) -> None:
         """Give a clone all the data that it still has from its parent.
 
-        Fine if it has none. A flatten that was stopped can be taken up again.
+        Fine if it has none. One that broke off can be repeated only for a
+        lasting clone; see :meth:`clone`.
         """
         with self._doing(f'flattening {self.name}/{image}'):
             with self._open(image) as handle:
