@@ -149,7 +149,7 @@ class Stage:
             for name in self.hosts
             for pid in self.services[name].process.members()
         }
-        found = trace.processes(self.trace.since(0))
+        found = self.trace.processes()
         return {key: pid for key, pid in found.items() if pid in alive}
 
     def await_processes(self) -> None:

@@ -48,6 +48,9 @@ class Trace:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self._file = folder / orders.TRACE
+        # How far processes() has read, and what it has found.
+        self._read = 0
+        self._processes: dict[tuple[str, str], int] = {}
 
     def mark(self) -> int:
         """Return the place where the trace ends now."""
@@ -55,13 +58,25 @@ class Trace:
 
     def since(self, mark: int) -> list[Event]:
         """Return the events after a place."""
+        return [parse(json.loads(line)) for line in self._lines(mark)]
+
+    def processes(self) -> dict[tuple[str, str], int]:
+        """Return the last process of each host and back end, by pid."""
+        for line in self._lines(self._read):
+            self._read += len(line) + 1
+            # Few of many lines are worth being decoded.
+            if b'"ready"' in line:
+                event = parse(json.loads(line))
+                self._processes[event.host, event.backend] = event.pid
+        return dict(self._processes)
+
+    def _lines(self, mark: int) -> list[bytes]:
         if not self._file.exists():
             return []
         with self._file.open('rb') as file:
             file.seek(mark)
             # What a process writes at this moment may lack its end.
-            lines = file.read().split(b'\n')[:-1]
-        return [parse(json.loads(line)) for line in lines]
+            return file.read().split(b'\n')[:-1]
 
 
 def parse(line: dict[str, object]) -> Event:
@@ -89,15 +104,6 @@ def boundaries(events: Iterable[Event]) -> list[tuple[str, str, int]]:
         last = event.time
         found.append((*key, seen[key]))
     return [one for one in found if one[-1] <= PASSINGS]
-
-
-def processes(events: Iterable[Event]) -> dict[tuple[str, str], int]:
-    """Return the last process of each host and back end, by pid."""
-    return {
-        (event.host, event.backend): event.pid
-        for event in events
-        if event.event == 'ready'
-    }
 
 
 def begun(events: Iterable[Event], image: str) -> bool:

@@ -58,16 +58,26 @@ class TraceTestCase(base.BaseTestCase):
     def test_what_is_no_step_is_no_boundary(self):
         self.assertEqual([], trace.boundaries([event('upload', image='a')]))
 
-    def test_the_last_process_of_each_back_end(self):
-        events = [
-            event('ready', pid=1),
-            event('ready', pid=2, host='other'),
-            event('start', pid=3),
-            event('ready', pid=4),
-        ]
-        self.assertEqual(
-            {('', 'copy'): 4, ('other', 'copy'): 2}, trace.processes(events)
-        )
+    def test_the_last_process_of_each_host_and_back_end(self):
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        found = trace.Trace(folder)
+
+        def write(pid, event='ready', **fields):
+            line = {'time': 1.0, 'pid': pid, 'backend': 'copy'}
+            with (folder / orders.TRACE).open('a') as file:
+                text = json.dumps(line | {'event': event} | fields)
+                file.write(text + '\n')
+
+        self.assertEqual({}, found.processes())
+        write(1)
+        write(2, host='other')
+        wanted = {('', 'copy'): 1, ('other', 'copy'): 2}
+        self.assertEqual(wanted, found.processes())
+        write(3, event='start')
+        self.assertEqual(wanted, found.processes())
+        write(4)
+        wanted['', 'copy'] = 4
+        self.assertEqual(wanted, found.processes())
 
     def journaled(self, image, trust):
         text = json.dumps({'trust': trust})
