@@ -67,8 +67,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.configuration.append_config_values(opts.driver_opts)
-        # One run of this process, as the journal calls it.
-        self._run = str(uuid.uuid4())
+        self._run = ''
         # The images that this process works on.
         self._uploads: set[str] = set()
         self._settings: attempt.Settings | None = None
@@ -81,6 +80,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
     def check_for_setup_error(self) -> None:
         """Check what the RBD driver needs, and look for unfinished uploads."""
         super().check_for_setup_error()
+        # What the journal calls one run of this process. Cinder makes the
+        # driver before it forks the process that sets it up.
+        self._run = str(uuid.uuid4())
         config = self.configuration
         self._settings = attempt.Settings(
             config.rbd_user,

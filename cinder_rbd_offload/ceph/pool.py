@@ -321,9 +321,15 @@ class Pool:
     def _drop_snapshot(self, image: str, snapshot: str) -> None:
         with contextlib.suppress(self._rbd.ImageNotFound):
             with self._open(image) as handle:
-                if handle.is_protected_snap(snapshot):
-                    handle.unprotect_snap(snapshot)
-                handle.remove_snap(snapshot)
+                if snapshot in _snapshots(handle):
+                    if handle.is_protected_snap(snapshot):
+                        handle.unprotect_snap(snapshot)
+                    handle.remove_snap(snapshot)
+                # librbd puts it in the trash of snapshots first. There it is
+                # left by a client that is killed, or for a clone to read.
+                for left in _in_trash(self._rbd, handle, snapshot):
+                    with contextlib.suppress(self._rbd.ImageBusy):
+                        handle.remove_snap_by_id(left)
 
     @contextlib.contextmanager
     def _open(
@@ -352,6 +358,17 @@ class Pool:
 
 def _snapshots(handle: Any) -> set[str]:
     return {snapshot['name'] for snapshot in handle.list_snaps()}
+
+
+def _in_trash(bindings: Any, handle: Any, snapshot: str) -> list[int]:
+    """Return the ids of snapshots in the trash that had a name before."""
+    trash = bindings.RBD_SNAP_NAMESPACE_TYPE_TRASH
+    return [
+        one['id']
+        for one in handle.list_snaps()
+        if one['namespace'] == trash
+        and one['trash']['original_name'] == snapshot
+    ]
 
 
 def _has_parent(bindings: Any, handle: Any) -> bool:

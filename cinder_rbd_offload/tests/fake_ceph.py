@@ -23,6 +23,8 @@ import math
 import types
 import uuid
 
+RBD_SNAP_NAMESPACE_TYPE_TRASH = 2
+
 # Stands for the objects of an image, of 4 MiB each.
 BLOCK = 8
 
@@ -64,6 +66,8 @@ class Stored:
     blocks: dict[int, bytes] = dataclasses.field(default_factory=dict)
     metadata: dict[str, str] = dataclasses.field(default_factory=dict)
     snapshots: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
+    # By the names that they had.
+    trash: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
     parent: Snapshot | None = None
     features: int = 61
     flags: int = 0
@@ -100,6 +104,7 @@ class Cluster:
             RBD_FEATURE_JOURNALING=64,
             RBD_FLAG_OBJECT_MAP_INVALID=1,
             RBD_FLAG_FAST_DIFF_INVALID=2,
+            RBD_SNAP_NAMESPACE_TYPE_TRASH=RBD_SNAP_NAMESPACE_TYPE_TRASH,
         )
         self.rados = types.SimpleNamespace(
             **vars(rados_errors),
@@ -131,7 +136,34 @@ class Cluster:
         tasks, self.tasks = self.tasks, []
         for pool, name in tasks:
             if stored := self.pools[pool].get(name):
-                _flatten(stored)
+                self.flatten(stored)
+
+    def flatten(self, stored):
+        """Flatten an image and, as deep-flatten has it, its snapshots."""
+        parent = stored.parent
+        for one in (stored, *stored.snapshots.values()):
+            one.blocks = _with_parents(one)
+            one.parent = None
+        self.empty_trash(parent)
+
+    def has_clones(self, snapshot):
+        """Tell whether an image, or one's snapshot, reads a snapshot."""
+        return any(
+            one.parent is snapshot
+            for images in self.pools.values()
+            for stored in images.values()
+            for one in (stored, *stored.snapshots.values())
+        )
+
+    def empty_trash(self, snapshot):
+        """Remove a snapshot from the trash, unless a clone reads it."""
+        if self.has_clones(snapshot):
+            return
+        for images in self.pools.values():
+            for stored in images.values():
+                for name, one in list(stored.trash.items()):
+                    if one is snapshot:
+                        del stored.trash[name]
 
     def entries(self):
         """Return the journal's entries of uploads."""
@@ -389,12 +421,14 @@ class RBD:
     @_operation
     def remove(self, ioctx, name):
         stored = _find(ioctx.images, name)
-        if stored.snapshots:
+        if stored.snapshots or stored.trash:
             raise rbd_errors.ImageHasSnapshots(name)
         handles = (h for h in self.cluster.opened if isinstance(h, Image))
         if any(h.stored is stored and not h.read_only for h in handles):
             raise rbd_errors.ImageBusy(name)
         del ioctx.images[name]
+        if stored.parent:
+            self.cluster.empty_trash(stored.parent)
 
 
 class Image(_Opened):
@@ -512,7 +546,7 @@ class Image(_Opened):
         for number in range(len(blocks)):
             if on_progress(number, len(blocks)) < 0:
                 raise rbd_errors.OperationCanceled('as it was told')
-        _flatten(self.stored)
+        self.cluster.flatten(self.stored)
 
     @_operation
     def watchers_list(self):
@@ -527,8 +561,15 @@ class Image(_Opened):
 
     @_operation
     def list_snaps(self):
-        for name, snapshot in self.stored.snapshots.items():
-            yield {'id': snapshot.id, 'size': snapshot.size, 'name': name}
+        for name, one in self.stored.snapshots.items():
+            yield {'id': one.id, 'size': one.size, 'name': name} | {
+                'namespace': 0
+            }
+        for name, one in self.stored.trash.items():
+            yield {'id': one.id, 'size': one.size, 'name': 'a-uuid'} | {
+                'namespace': RBD_SNAP_NAMESPACE_TYPE_TRASH,
+                'trash': {'original_name': name},
+            }
 
     @_writing
     def create_snap(self, name):
@@ -545,7 +586,19 @@ class Image(_Opened):
     def remove_snap(self, name):
         if _find(self.stored.snapshots, name).protected:
             raise rbd_errors.ImageBusy(name)
-        del self.stored.snapshots[name]
+        self.stored.trash[name] = self.stored.snapshots.pop(name)
+        self.cluster.reach('remove_snap', 'half')
+        self.cluster.empty_trash(self.stored.trash[name])
+
+    @_writing
+    def remove_snap_by_id(self, snap_id):
+        for snapshot in list(self.stored.trash.values()):
+            if snapshot.id == snap_id:
+                if self.cluster.has_clones(snapshot):
+                    raise rbd_errors.ImageBusy(f'{snap_id} has clones')
+                self.cluster.empty_trash(snapshot)
+                return
+        raise rbd_errors.ImageNotFound(f'no snapshot {snap_id}')
 
     @_operation
     def is_protected_snap(self, name):
@@ -588,13 +641,6 @@ def content(stored):
 def _with_parents(seen):
     inherited = _with_parents(seen.parent) if seen.parent else {}
     return inherited | seen.blocks
-
-
-def _flatten(stored):
-    """Flatten an image and, as the feature deep-flatten has it, its snaps."""
-    for one in (stored, *stored.snapshots.values()):
-        one.blocks = _with_parents(one)
-        one.parent = None
 
 
 def _find(where, name):

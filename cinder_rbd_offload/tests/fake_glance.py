@@ -106,7 +106,8 @@ class Glance:
             if name in images:
                 images[name].snapshots.pop(snapshot, None)
                 if not images[name].snapshots:
-                    del images[name]
+                    parent = images.pop(name).parent
+                    self._cluster.empty_trash(parent)
 
     def take_other_data(self, image_id, size):
         """Have an image become active by other means than its location."""
