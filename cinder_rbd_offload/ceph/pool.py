@@ -282,10 +282,13 @@ class Pool:
         """Tell whether an image has all that :meth:`seal` gives it."""
         with self._doing(f'looking at {self.name}/{image}'):
             with self._open(image, read_only=True) as handle:
-                return GLANCE_SNAPSHOT in _snapshots(handle) and not (
-                    self._lacking(handle)
-                    or handle.flags() & self._rbd.RBD_FLAG_OBJECT_MAP_INVALID
-                )
+                if GLANCE_SNAPSHOT not in _snapshots(handle):
+                    return False
+                if self._lacking(handle) or self._unmapped(handle):
+                    return False
+            # Whoever reads it while the map is made may set the flag again.
+            with self._open(image, GLANCE_SNAPSHOT, read_only=True) as handle:
+                return not self._unmapped(handle)
 
     def is_open(self, image: str) -> bool:
         """Tell whether somebody has an image open for writing."""
@@ -313,9 +316,12 @@ class Pool:
         features = self.shape.features & self._object_map()
         return int(features & ~handle.features())
 
+    def _unmapped(self, handle: Any) -> bool:
+        """Tell whether an image has an object map that is not valid."""
+        return bool(handle.flags() & self._rbd.RBD_FLAG_OBJECT_MAP_INVALID)
+
     def _map_objects(self, handle: Any) -> None:
-        """Look for all objects if the map of them is said to be invalid."""
-        if handle.flags() & self._rbd.RBD_FLAG_OBJECT_MAP_INVALID:
+        if self._unmapped(handle):
             handle.rebuild_object_map()
 
     def _drop_snapshot(self, image: str, snapshot: str) -> None:

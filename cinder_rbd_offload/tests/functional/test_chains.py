@@ -9,11 +9,14 @@ import contextlib
 import itertools
 from typing import Any
 
+import rbd as librbd
+
 from cinder_rbd_offload.tests.functional import base
-from lab import rbd
 from lab import service
 
 CHAIN = ('volume', 'image', 'second volume', 'second image')
+# Bytes at the start of each volume among which is all that is written.
+WRITTEN = 8 * base.MIB
 # Features without deep-flatten, as krbd of old wanted them.
 NO_DEEP_FLATTEN = '29'
 
@@ -53,7 +56,7 @@ class ChainsTest(base.FunctionalTestCase):
                 made = [self.await_volume(volume) for volume in made]
                 for volume in made:
                     # Each adds some of its own, over what it has.
-                    self.fill(volume, range(1, 4 * base.MIB, base.MIB), 4096)
+                    self.fill(volume, range(1, WRITTEN, base.MIB), 4096)
             else:
                 started = [self.start_upload(p['volume']) for p in previous]
                 made = [self.await_active(image_id) for image_id in started]
@@ -65,24 +68,29 @@ class ChainsTest(base.FunctionalTestCase):
             previous = [{kind: one} for one in made]
         return chains
 
-    def digest(self, name: str, one: Any) -> str:
-        """Return the SHA-512 of a volume, or of an image."""
+    def content(self, name: str, one: Any) -> bytes:
+        """Read all that was written, of a volume or of an image."""
+        pool, known, snapshot = 'volumes', f'volume-{one.id}', None
         if 'image' in name:
-            with self.pool('images') as pool:
-                return rbd.sha512(pool, one.id, 'snap')
-        with self.pool('volumes') as pool:
-            return rbd.sha512(pool, f'volume-{one.id}')
+            pool, known, snapshot = 'images', one.id, 'snap'
+        with self.pool(pool) as ioctx:
+            with librbd.Image(ioctx, known, snapshot, True) as handle:
+                self.assertEqual(base.GIB, handle.size())
+                return bytes(handle.read(0, WRITTEN))
 
-    def delete_in_orders(self, orders: list[tuple[str, ...]]) -> None:
+    def delete_in_orders(
+        self, orders: list[tuple[str, ...]], instant: bool = True
+    ) -> None:
         """Make a chain for each order, and delete them link by link."""
         length = len(orders[0])
         chains = self.make_chains(len(orders), length)
         for chain in chains:
             for name, one in chain.items():
                 if 'image' in name:
-                    self.assertTrue(self.cluster.parent(one.id), name)
-        digests = [
-            {name: self.digest(name, one) for name, one in chain.items()}
+                    depends = bool(self.cluster.parent(one.id))
+                    self.assertEqual(instant, depends, name)
+        contents = [
+            {name: self.content(name, one) for name, one in chain.items()}
             for chain in chains
         ]
         for step in range(length):
@@ -93,13 +101,13 @@ class ChainsTest(base.FunctionalTestCase):
                     self.images.delete_image(one)
                 else:
                     self.delete_volume(one)
-            for order, chain, digest in zip(
-                orders, chains, digests, strict=True
+            for order, chain, content in zip(
+                orders, chains, contents, strict=True
             ):
                 for name, one in chain.items():
                     self.assertEqual(
-                        digest[name],
-                        self.digest(name, one),
+                        content[name],
+                        self.content(name, one),
                         f'{name} after {order[: step + 1]}',
                     )
 
@@ -114,8 +122,42 @@ class ChainsTest(base.FunctionalTestCase):
         self.assertEqual(set(), left())
 
     def test_every_order(self) -> None:
-        """Of three, all six orders; of four, those that differ most."""
+        """Of a volume, its image, and a volume of that."""
         self.stack.enter_context(self.cluster.glance_reads_volumes())
         self.stack.enter_context(self.cluster.failing_flattens())
         self.delete_in_orders(list(itertools.permutations(CHAIN[:3])))
+        self.await_nothing_left()
+
+    def test_a_longer_chain(self) -> None:
+        """Also a second image: the orders that differ most."""
+        self.stack.enter_context(self.cluster.glance_reads_volumes())
+        self.stack.enter_context(self.cluster.failing_flattens())
+        one, two, three, four = CHAIN
+        self.delete_in_orders(
+            [
+                (one, two, three, four),
+                (four, three, two, one),
+                (two, three, one, four),
+                (three, one, four, two),
+            ]
+        )
+        self.await_nothing_left()
+
+    def test_without_deep_flatten(self) -> None:
+        """The images have it all the same, as long as they need it."""
+        self.stack.enter_context(self.cluster.glance_reads_volumes())
+        features = ('client', 'rbd_default_features', NO_DEEP_FLATTEN)
+        self.stack.enter_context(self.cluster.config(*features))
+        self.stack.enter_context(self.cluster.failing_flattens())
+        self.delete_in_orders(list(itertools.permutations(CHAIN[:2])))
+        self.await_nothing_left()
+
+    def test_clones_of_format_1(self) -> None:
+        """They cannot outlive what they are made of: so none is instant."""
+        self.stack.enter_context(self.cluster.glance_reads_volumes())
+        old = ('client', 'rbd_default_clone_format', '1')
+        self.stack.enter_context(self.cluster.config(*old))
+        self.delete_in_orders(
+            list(itertools.permutations(CHAIN[:2])), instant=False
+        )
         self.await_nothing_left()
