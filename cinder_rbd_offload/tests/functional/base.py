@@ -61,6 +61,16 @@ class FunctionalTestCase(testtools.TestCase):
             timeout=SECONDS,
         )
 
+    def configure(self, service_name: str, *options: str) -> None:
+        """Give a service options for the length of a test."""
+
+        def configure(*wanted: str) -> None:
+            done = self.run_lab('configure', service_name, *wanted)
+            self.assertEqual(0, done.returncode, done.stderr)
+
+        self.addCleanup(configure)
+        configure(*options)
+
     def make_volume(
         self, volume_type: str = 'offload', gib: int = 1, **options: Any
     ) -> Any:

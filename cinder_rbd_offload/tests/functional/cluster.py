@@ -29,6 +29,23 @@ _NO_DATA = 'allow rx' + ''.join(
     for prefix in ('rbd_task', 'rbd_header', 'rbd_object_map')
 )
 
+_SAME_OSD = (
+    """
+rule same-osd {
+    id 77
+    type erasure
+    min_size 3
+    max_size 3
+"""
+    + 3
+    * """
+    step take default
+    step choose indep 1 type osd
+    step emit
+"""
+    + '}\n'
+)
+
 
 class Cluster:
     """The cluster of Cinder's volumes and Glance's default store."""
@@ -84,6 +101,42 @@ class Cluster:
             yield
         finally:
             self._osd.admin('config', 'rm', who, option)
+
+    @contextlib.contextmanager
+    def erasure_coded_pool(self) -> Iterator[str]:
+        """Have a pool for a while that can hold data, but no metadata.
+
+        All chunks of an object are on the only OSD, by a rule that takes it
+        again and again.
+        """
+        name = 'erasure'
+        folder = self._state.folder('erasure')
+        profile = ('osd', 'erasure-code-profile', 'set', name)
+        self._osd.admin(*profile, 'k=2', 'm=1', 'crush-failure-domain=osd')
+        text, binary = folder / 'map', folder / 'map.bin'
+        before = folder / 'before.bin'
+        self._osd.admin('osd', 'getcrushmap', '-o', str(before))
+        self._osd.run('crushtool', '-d', before, '-o', text)
+        with text.open('a') as file:
+            file.write(_SAME_OSD)
+        self._osd.run('crushtool', '-c', text, '-o', binary)
+        self._osd.admin('osd', 'setcrushmap', '-i', str(binary))
+        create = ('osd', 'pool', 'create', name, '8', '8', 'erasure', name)
+        self._osd.admin(*create, 'same-osd')
+        self._osd.admin(
+            *('osd', 'pool', 'set', name, 'allow_ec_overwrites', 'true')
+        )
+        self._osd.admin('osd', 'pool', 'application', 'enable', name, 'rbd')
+        try:
+            yield name
+        finally:
+            with self.config('mon', 'mon_allow_pool_delete', 'true'):
+                self._osd.admin(
+                    *('osd', 'pool', 'rm', name, name),
+                    '--yes-i-really-really-mean-it',
+                )
+            self._osd.admin('osd', 'setcrushmap', '-i', str(before))
+            self._osd.admin('osd', 'erasure-code-profile', 'rm', name)
 
     @contextlib.contextmanager
     def failing_flattens(self) -> Iterator[None]:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images that are deleted while they are made; and what is seen meanwhile."""
 
-import re
 import time
 from typing import Any
 
