@@ -18,8 +18,8 @@ from typing import Protocol
 
 # Seconds between two looks. One costs 10 ms of a core.
 INTERVAL = 0.2
-# Seconds in which the kernel's last reports arrive here.
-GRACE = 1.0
+# Seconds in which the kernel's last reports arrive here, at the latest.
+GRACE = 10
 # Seconds for ``ss`` to start.
 START_SECONDS = 10
 ENDS = re.compile(r'\S+:\d+\s+\S+:\d+')
@@ -80,10 +80,10 @@ class Traffic:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stop.wait(GRACE)
         self._stop.set()
-        self._events.terminate()
         self._watcher.join()
+        self._await_last()
+        self._events.terminate()
         self._reader.join()
         self._events.wait()
 
@@ -97,6 +97,17 @@ class Traffic:
                     raise TimeoutError('ss -E does not report connections')
                 socket.create_connection(server.getsockname()).close()
                 server.accept()[0].close()
+
+    def _await_last(self) -> None:
+        """Wait for the reports of all connections that have ended."""
+        deadline = time.monotonic() + GRACE
+        while time.monotonic() < deadline:
+            alive = self._look()
+            self._now |= alive
+            gone = {*self._before, *self._now} - alive.keys()
+            if gone <= self._ended.keys():
+                return
+            time.sleep(INTERVAL)
 
     def _count(self, kind: str) -> int:
         seen = {**self._before, **self._now}

@@ -61,7 +61,9 @@ class TrafficTestCase(base.BaseTestCase):
         link, _address = self.server.accept()
         with traffic.Traffic(Pids(self.client.pid)) as counted:
             self.exchange(link)
-        self.assertEqual(SENT, counted.sent)
+        # A busy machine may have to send a little of it again.
+        self.assertLessEqual(SENT, counted.sent)
+        self.assertLess(counted.sent, 1.1 * SENT)
         # The kernel may count the end of the stream as a byte.
         self.assertIn(counted.received - RECEIVED, (0, 1))
         self.assertEqual(counted.sent + counted.received, counted.total)
