@@ -222,7 +222,16 @@ class FunctionalTestCase(testtools.TestCase):
         self.storage.wait_for_delete(volume, interval=0.3, wait=SECONDS)
 
     def delete_image(self, image_id: str) -> None:
-        """Delete an image, if it is still there."""
-        self.images.delete_image(image_id, ignore_missing=True)
+        """Delete an image, if it is still there.
+
+        Glance 33 answers 500 where it has just finished the hash, and 409
+        where somebody has the image open; then a user tries again.
+        """
+
+        def deleted() -> bool:
+            self.images.delete_image(image_id, ignore_missing=True)
+            return True
+
+        service.wait(f'the end of image {image_id}', deleted, SECONDS)
         with self.pool('images') as pool:
             self.assertNotIn(image_id, rbd.contents(pool))

@@ -1,58 +1,125 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images that are deleted while they are made; and what is seen meanwhile."""
+"""What goes on while images are made: an end to it, progress, and turns."""
 
+import json
+import re
 import time
 from typing import Any
+
+import rbd as librbd
 
 from cinder_rbd_offload.tests.functional import base
 from lab import service
 
-MEGABYTES = 768
-# Bytes a second at which the volume can be read, so that there is time.
-RATE = str(24 * base.MIB)
+SLOW = {
+    # One object after the other, and each read no faster than this.
+    'conf_rbd_concurrent_management_ops': '1',
+    'conf_rbd_qos_bps_limit': str(24 * base.MIB),
+}
 # From the delete to a volume that is free again, on a busy machine.
 SOON = 15
+METHODS = ('copy', 'clone_flatten')
+PROGRESS = re.compile(
+    r'(\d+) % done, about (\d+) of (\d+) MiB, at (\d+) MiB/s'
+)
 
 
 class CancelTest(base.FunctionalTestCase):
-    """A full volume, uploaded by each method that moves data."""
+    """Full volumes, so that there is time while they are uploaded."""
 
     def make_slow_volume(self, kind: str, megabytes: int) -> Any:
-        """Make a volume of some data that is read slowly."""
+        """Make a volume of so much data, which clients take time to move."""
         volume = self.make_volume(kind)
         self.fill(volume, range(0, megabytes << 20, 4 << 20), 4 * base.MIB)
+        with self.pool('volumes') as pool:
+            with librbd.Image(pool, f'volume-{volume.id}') as handle:
+                for key, value in SLOW.items():
+                    handle.metadata_set(key, value)
         return volume
 
-    def done(self, image_id: str) -> int:
-        """Return the part of an upload that the journal says is done."""
-        import json
+    def entry(self, image_id: str) -> dict[str, Any]:
+        """Return an upload's entry in the journal."""
+        return dict(json.loads(self.cluster.journal().get(image_id, '{}')))
 
-        entry = json.loads(self.cluster.journal().get(image_id, '{}'))
-        return int(entry.get('done', 0))
+    def await_work(self, image_id: str) -> None:
+        """Wait until some of an image's data is there."""
+        service.wait(
+            f'the work on {image_id}',
+            lambda: self.entry(image_id).get('done', 0) > 0,
+            base.SECONDS,
+        )
 
     def test_a_delete_ends_the_work_within_seconds(self) -> None:
-        for kind in ('copy', 'clone_flatten'):
+        for kind in METHODS:
+            volume = self.make_slow_volume(kind, 1024)
             before = self.cluster.contents()
-            volume = self.make_slow_volume(kind, MEGABYTES)
-            whole = self.cluster.contents()
             space = self.cluster.settled()
             image_id = self.start_upload(volume)
-            service.wait(
-                f'the work on {image_id}',
-                lambda image_id=image_id: self.done(image_id) > 0,
-                base.SECONDS,
-            )
-            self.assertEqual(
-                'queued', self.images.get_image(image_id).status, kind
-            )
+            self.await_work(image_id)
             self.images.delete_image(image_id)
             started = time.monotonic()
             self.await_volume(volume)
             self.assertLess(time.monotonic() - started, SOON, kind)
             self.assertIn('was deleted in Glance', self.log_of(image_id))
+            self.assertNotIn(base.INSIDE, self.log_of(image_id))
             self.assertNotIn(base.ORDINARY, self.log_of(image_id))
-            self.assertEqual(whole, self.cluster.contents())
+            self.assertEqual(before, self.cluster.contents())
             # Not a part of the copy remains.
             self.assertLess(self.cluster.settled() - space, base.MIB)
             self.delete_volume(volume)
-            self.assertEqual(before, self.cluster.contents())
+
+    def test_progress_is_in_the_log_and_the_snapshot_is_not_in_the_way(
+        self,
+    ) -> None:
+        volume = self.make_slow_volume('copy', 512)
+        image_id = self.start_upload(volume)
+        self.await_work(image_id)
+        with self.image(f'volume-{volume.id}', 'volumes') as handle:
+            (snapshot,) = (one['name'] for one in handle.list_snaps())
+        self.assertIn(image_id, snapshot)
+        # What Cinder knows of, and would let an administrator manage.
+        storage = self.admin.block_storage
+        host = storage.get_volume(volume.id).host
+        answer = storage.get(
+            '/manageable_snapshots/detail',
+            params={'host': host},
+            microversion='3.8',
+        ).json()
+        self.assertNotIn(snapshot, json.dumps(answer))
+        image = self.await_active(image_id)
+        self.await_volume(volume)
+        self.assert_made_inside(image, volume)
+        lines = PROGRESS.findall(self.log_of(image_id))
+        self.assertTrue(lines, self.log_of(image_id))
+        percents = [int(percent) for percent, *_rest in lines]
+        self.assertEqual(sorted(percents), percents)
+        for _percent, moved, whole, rate in lines:
+            self.assertEqual(512, int(whole))
+            self.assertLessEqual(int(moved), 512)
+            self.assertLess(int(rate), 100)
+
+    def test_no_more_uploads_at_a_time_than_the_option_allows(self) -> None:
+        """Three, as it comes; the others wait, and are made in the end."""
+        volumes = [self.make_slow_volume('copy', 48) for _ in range(5)]
+        started = [self.start_upload(volume) for volume in volumes]
+        most = 0
+
+        def all_active() -> bool:
+            nonlocal most
+            entries = self.cluster.journal().values()
+            stages = [json.loads(text)['stage'] for text in entries]
+            most = max(most, stages.count('making'))
+            return most > 0 and not entries
+
+        service.wait('all uploads', all_active, base.SECONDS)
+        self.assertEqual(3, most)
+        waited = [
+            image_id
+            for image_id in started
+            if 'waits for its turn' in self.log_of(image_id)
+        ]
+        self.assertEqual(2, len(waited))
+        for image_id, volume in zip(started, volumes, strict=True):
+            self.await_volume(volume)
+            image = self.await_active(image_id)
+            self.assert_made_inside(image, volume)

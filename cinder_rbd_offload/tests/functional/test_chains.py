@@ -98,7 +98,7 @@ class ChainsTest(base.FunctionalTestCase):
                 name = order[step]
                 one = chain.pop(name)
                 if 'image' in name:
-                    self.images.delete_image(one)
+                    self.delete_image(one.id)
                 else:
                     self.delete_volume(one)
             for order, chain, content in zip(

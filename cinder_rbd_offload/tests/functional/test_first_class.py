@@ -60,7 +60,7 @@ class FirstClassTest(base.FunctionalTestCase):
                 self.cluster.parent(f'volume-{clone.id}', 'volumes'),
             )
             self.delete_volume(clone)
-            self.images.delete_image(image)
+            self.delete_image(image.id)
             self.assertFalse((files / image.id).exists())
         for volume in volumes:
             self.delete_volume(volume)

@@ -38,7 +38,7 @@ class InstantTest(base.FunctionalTestCase):
     def assert_all_gone(self, *volumes: Any) -> None:
         """Delete what a test made, and check that nothing is left of it."""
         for image in self.images.images():
-            self.images.delete_image(image)
+            self.delete_image(image.id)
         for volume in volumes:
             self.delete_volume(volume)
         service.wait(
@@ -111,7 +111,7 @@ class InstantTest(base.FunctionalTestCase):
                 self.await_flattened(image)
             self.assertIn('flattened by this host', self.log_of(image.id))
             self.assert_made_inside(image, volume)
-            self.images.delete_image(image)
+            self.delete_image(image.id)
             self.addCleanup(self.run_lab, 'up')
             self.assertEqual(0, self.run_lab('down', 'ceph-mgr').returncode)
             image = self.upload(volume)

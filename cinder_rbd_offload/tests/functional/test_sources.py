@@ -40,7 +40,10 @@ class SourcesTest(base.FunctionalTestCase):
             self.await_volume(volumes[name])
             self.assert_made_inside(image, volumes[name])
             self.assertEqual('', self.cluster.parent(image_id), name)
-            self.assertEqual(volumes[name].size * base.GIB, image.size, name)
+            with self.image(f'volume-{volumes[name].id}', 'volumes') as handle:
+                # An encrypted one has its header beside what Cinder counts.
+                self.assertEqual(handle.size(), image.size, name)
+                self.assertGreaterEqual(image.size, base.GIB)
         return images
 
     def write(self, volume: Any, offset: int, data: bytes) -> None:
