@@ -380,7 +380,7 @@ class CephTest(DoctorTestCase):
             container_format='bare',
             data=b'x' * 4096,
         )
-        self.addCleanup(self._delete_image, image.id)
+        self.addCleanup(self.delete_image, image.id)
         found = self.doctor(expect=1, offload={'rbd_ceph_conf': path})
         bad = self.bad(found)
         self.assertEqual({'data pool'}, set(bad))
