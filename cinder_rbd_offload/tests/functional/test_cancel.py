@@ -51,7 +51,7 @@ class CancelTest(base.FunctionalTestCase):
 
     def test_a_delete_ends_the_work_within_seconds(self) -> None:
         for kind in METHODS:
-            volume = self.make_slow_volume(kind, 1024)
+            volume = self.make_slow_volume(kind, 400)
             before = self.cluster.contents()
             space = self.cluster.settled()
             image_id = self.start_upload(volume)
@@ -71,7 +71,7 @@ class CancelTest(base.FunctionalTestCase):
     def test_progress_is_in_the_log_and_the_snapshot_is_not_in_the_way(
         self,
     ) -> None:
-        volume = self.make_slow_volume('copy', 512)
+        volume = self.make_slow_volume('copy', 400)
         image_id = self.start_upload(volume)
         self.await_work(image_id)
         with self.image(f'volume-{volume.id}', 'volumes') as handle:
@@ -94,8 +94,8 @@ class CancelTest(base.FunctionalTestCase):
         percents = [int(percent) for percent, *_rest in lines]
         self.assertEqual(sorted(percents), percents)
         for _percent, moved, whole, rate in lines:
-            self.assertEqual(512, int(whole))
-            self.assertLessEqual(int(moved), 512)
+            self.assertEqual(400, int(whole))
+            self.assertLessEqual(int(moved), 400)
             self.assertLess(int(rate), 100)
 
     def test_no_more_uploads_at_a_time_than_the_option_allows(self) -> None:
