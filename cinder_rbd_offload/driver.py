@@ -185,7 +185,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             self._uploads.add(image_id)
             try:
                 record = journal.begin(
-                    image_id, volume.name, volume.id, keystone.expiry()
+                    *(image_id, volume.name, volume.id),
+                    connection.cluster.client(),
+                    keystone.expiry(),
                 )
                 with tracking.tracked(record, identity.release):
                     tracking.entrust(

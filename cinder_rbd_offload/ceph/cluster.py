@@ -47,6 +47,20 @@ class Cluster:
         with errors.named(self._rados, "asking the cluster's id", ''):
             return str(self._handle.get_fsid())
 
+    def client(self) -> str:
+        """Return what the cluster knows this connection by."""
+        return str(self._handle.get_addrs())
+
+    def shut_out(self, client: str) -> None:
+        """Have the cluster refuse whatever a connection still asks for.
+
+        What it has open is closed. Its host can connect anew.
+
+        :param client: see :meth:`client`; fine if it is gone
+        """
+        with errors.named(self._rados, f'shutting out client {client}', ''):
+            self._handle.blocklist_add(client)
+
     def has_clone_v2(self) -> bool:
         """Tell whether clones are made without a protected snapshot."""
         release = self._monitor('osd get-require-min-compat-client').strip()

@@ -26,8 +26,9 @@ a crash, one run of its process. While that process lives it changes the entry
 every few seconds. Another host takes the entry over when it has not seen it
 change for :data:`LEASE` seconds by its own clock; so clocks are never
 compared. All changes are compare-and-swap on the whole entry. So two hosts
-cannot both take it, and one that was taken for dead, but comes back, finds out
-at its next change.
+cannot both take it. Before anything else is done, the connection to Ceph that
+the last owner worked with is shut out: a host that was taken for dead, but
+comes back, changes nothing any more; and what a dead one had open is closed.
 """
 
 from collections.abc import Callable
@@ -76,6 +77,7 @@ class Entry:
     :param volume_id: what Cinder calls it
     :param host: the host and back end that work on it
     :param run: one run of that host's process
+    :param client: the connection to Ceph that it works with; '' for none
     :param expires: when the delegation by the image's owner ends by itself,
         by which it can be found
     :param trust: that delegation; '' for none
@@ -97,6 +99,7 @@ class Entry:
     volume_id: str
     host: str
     run: str
+    client: str = ''
     expires: str = ''
     trust: str = ''
     started: float = 0.0
@@ -199,6 +202,7 @@ class Journal:
         image_id: str,
         volume: str,
         volume_id: str,
+        client: str,
         expires: str,
         clock: Callable[[], float] = time.time,
     ) -> Record:
@@ -213,6 +217,7 @@ class Journal:
             volume_id=volume_id,
             host=self._host,
             run=self._run,
+            client=client,
             expires=expires,
             started=clock(),
         )

@@ -113,6 +113,9 @@ class Recovery:
         record: journal_.Record,
     ) -> None:
         """Do what is left to do of one upload."""
+        if record.entry.client:
+            connection.cluster.shut_out(record.entry.client)
+            record.update(client='')
         if not record.entry.trust:
             record.update(trust=self._find(record.entry.expires))
         entry = record.entry

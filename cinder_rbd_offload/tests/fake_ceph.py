@@ -87,8 +87,11 @@ class Cluster:
         self.omap = {pool: {} for pool in pools}
         self.free = 1 << 40
         self.tasks = []
+        self.shut_out = []
         # What a client that has died gets instead of any answer.
         self.dead = None
+        # What one gets that was shut out.
+        self.refusal = None
         self.opened = []
         self.reached = []
         self._hooks = []
@@ -172,14 +175,16 @@ class Cluster:
 
     def reach(self, operation, when):
         """Let happen what a test wants at this point."""
-        if self.dead:
-            raise self.dead
+        if error := self.dead or self.refusal:
+            raise error
         call = self.reached.count((operation, when))
         self.reached.append((operation, when))
         for name, moment, skip, calls, action in self._hooks:
             if (name, moment) == (operation, when) and call >= skip:
                 if calls is None or call in calls:
                     action()
+        if self.refusal and when != 'after':
+            raise self.refusal
 
 
 def _operation(method):
@@ -238,6 +243,13 @@ class Rados(_Opened):
     @_operation
     def get_fsid(self):
         return self.cluster.fsid
+
+    def get_addrs(self):
+        return f'192.0.2.1:0/{id(self)}'
+
+    @_operation
+    def blocklist_add(self, client_address, expire_seconds=0):
+        self.cluster.shut_out.append(client_address)
 
     @_operation
     def mon_command(self, command, _input):

@@ -55,7 +55,9 @@ class UploadTestCase(base.TestCase):
         with self.connection() as connection:
             book = journal.Journal(connection.table, HOST, 'first')
             record = book.begin(
-                base.IMAGE, base.VOLUME, 'volume-id', 'one-day', clock=int
+                *(base.IMAGE, base.VOLUME, 'volume-id'),
+                *(connection.cluster.client(), 'one-day'),
+                clock=int,
             )
             with tracking.tracked(record, self.released.append):
                 tracking.entrust(record, self.delegate, self.released.append)
@@ -94,10 +96,10 @@ class UploadTestCase(base.TestCase):
     def act_for(self, trust):
         return self.api() if trust == 'a-trust' else None
 
-    def settle(self):
+    def settle(self, host=HOST):
         """Look until nothing is left, while the manager does its work."""
         for _look in range(4):
-            self.recover()
+            self.recover(host)
             self.clock.sleep(1)
             self.cluster.run_tasks()
 
@@ -136,7 +138,9 @@ class RecoverTestCase(UploadTestCase):
         with self.connection() as connection:
             book = journal.Journal(connection.table, host, 'first')
             record = book.begin(
-                image_id, base.VOLUME, volume_id, 'one-day', clock=int
+                *(image_id, base.VOLUME, volume_id),
+                *('', 'one-day'),
+                clock=int,
             )
             record.update(stage=stage, trust=trust, **fields)
 

@@ -18,6 +18,7 @@ FULL = journal.Entry(
     volume_id='volume-id',
     host='here@ceph',
     run='first',
+    client='me',
     expires='one-day',
     trust='a-trust',
     started=1.5,
@@ -45,7 +46,12 @@ class JournalTestCase(base.TestCase):
     def begin(self, book=None, image_id=base.IMAGE):
         book = book or self.journal()
         return book.begin(
-            image_id, base.VOLUME, 'volume-id', 'one-day', clock=lambda: 1.5
+            image_id,
+            base.VOLUME,
+            'volume-id',
+            'me',
+            'one-day',
+            clock=lambda: 1.5,
         )
 
     def stored(self):
@@ -131,6 +137,7 @@ class RecordTestCase(JournalTestCase):
         self.assertEqual(
             journal.Entry(
                 *(base.IMAGE, base.VOLUME, 'volume-id', 'here@ceph', 'first'),
+                client='me',
                 expires='one-day',
                 started=1.5,
                 stage=journal.Stage.STARTED,

@@ -280,6 +280,45 @@ class FailureTestCase(base.UploadTestCase):
 
 
 @ddt.ddt
+class FrozenTestCase(base.UploadTestCase):
+    """A host stands still for so long that another takes its upload over."""
+
+    @ddt.data(*WAYS)
+    def test_a_host_that_comes_back(self, way):
+        for point in POINTS[way]:
+            self.start_over()
+            way(self)
+            operation, when, skip = point
+            self.cluster.on(
+                operation, self.take_over, when=when, skip=skip, times=1
+            )
+            try:
+                self.upload()
+            except Exception as exc:
+                self.assertTrue(self.cluster.refusal, exc)
+            self.cluster.refusal = None
+            # What was open here could not be removed there.
+            self.settle('there@ceph')
+            try:
+                self.assertSettled()
+            except Exception as exc:
+                raise AssertionError(f'{way.__name__} at {point}') from exc
+
+    def take_over(self):
+        client = self.entry() and self.entry().client
+        recovery = self.recovery()
+        self.recover('there@ceph', recovery=recovery)
+        self.clock.sleep(journal.LEASE + 1)
+        for _look in range(3):
+            self.recover('there@ceph', recovery=recovery)
+            self.cluster.run_tasks()
+        if client:
+            # From here on the cluster refuses what this host asks for.
+            self.assertEqual([client], self.cluster.shut_out)
+            self.cluster.refusal = self.timeout()
+
+
+@ddt.ddt
 class ForeignImageTestCase(base.UploadTestCase):
     """Glance's pool has an image of that name, which is not ours."""
 

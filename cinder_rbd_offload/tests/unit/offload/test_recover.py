@@ -43,7 +43,7 @@ class TurnTestCase(base.RecoverTestCase):
         recovery = self.recovery()
         with self.connection() as connection:
             book = journal.Journal(connection.table, THERE, 'first')
-            owner = book.begin(IMAGE, VOLUME, 'volume-id', 'one-day')
+            owner = book.begin(IMAGE, VOLUME, 'volume-id', '', 'one-day')
             for _look in range(5):
                 self.recover(recovery=recovery)
                 self.clock.sleep(journal.LEASE)
@@ -54,7 +54,7 @@ class TurnTestCase(base.RecoverTestCase):
         recovery = self.recovery()
         with self.connection() as connection:
             book = journal.Journal(connection.table, THERE, 'first')
-            owner = book.begin(IMAGE, VOLUME, 'volume-id', 'one-day')
+            owner = book.begin(IMAGE, VOLUME, 'volume-id', '', 'one-day')
             owner.update(trust='a-trust')
             self.recover(recovery=recovery)
             self.clock.sleep(journal.LEASE + 1)

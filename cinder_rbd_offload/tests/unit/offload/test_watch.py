@@ -33,7 +33,7 @@ class WatchTestCase(base.TestCase):
         table = ceph.Table(self.cluster.rados, source.ioctx)
         self.journal = journal.Journal(table, 'here', 'first')
         self.record = self.journal.begin(
-            base.IMAGE, base.VOLUME, 'volume-id', 'one-day'
+            base.IMAGE, base.VOLUME, 'volume-id', '', 'one-day'
         )
         self.record.update(
             stage=Stage.MAKING, pool='images', bytes=100 * MIB, method='copy'
