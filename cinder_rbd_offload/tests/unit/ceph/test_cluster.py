@@ -183,3 +183,21 @@ def task(action, pool, image, **more):
     """Return a task as the manager lists it."""
     refs = {'action': action, 'pool_name': pool, 'image_name': image}
     return {'sequence': 1, 'id': 'an-id', 'refs': refs} | more
+
+
+class ClientTestCase(ClusterTestCase):
+    def test_a_connection_that_is_shut_out(self):
+        """By the address that the connection itself gave."""
+        client = self.ours.client()
+        self.assertIn(':0/', client)
+        self.ours.shut_out(client)
+        self.assertEqual([client], self.cluster.shut_out)
+
+    def test_it_is_not_permitted(self):
+        self.cluster.fail(
+            'blocklist_add', self.cluster.rados.PermissionError('no')
+        )
+        error = self.assertRaises(
+            exceptions.CephNotPermitted, self.ours.shut_out, 'a-client'
+        )
+        self.assertIn('shutting out client a-client', str(error))
