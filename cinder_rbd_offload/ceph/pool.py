@@ -300,8 +300,15 @@ class Pool:
         """Remove an image that was made here; fine if it is not there."""
         with self._doing(f'removing {self.name}/{image}'):
             self._drop_snapshot(image, GLANCE_SNAPSHOT)
-            with contextlib.suppress(self._rbd.ImageNotFound):
-                self._rbd.RBD().remove(self.ioctx, image)
+            rbd = self._rbd.RBD()
+            try:
+                rbd.remove(self.ioctx, image)
+            except self._rbd.ImageNotFound:
+                pass
+            except self._rbd.PermissionError:
+                # Who may not remove it could not make it either.
+                if image in rbd.list(self.ioctx):
+                    raise
 
     def _object_map(self) -> int:
         """Return the features that keep track of an image's objects."""

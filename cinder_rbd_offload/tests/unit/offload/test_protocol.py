@@ -70,6 +70,17 @@ class UploadTestCase(base.UploadTestCase):
         self.assertNothingLeft()
         self.assertNotIn(('copy', 'before'), self.cluster.reached)
 
+    def test_who_may_write_no_images_uploads_in_the_ordinary_way(self):
+        """Nothing was made, so that it cannot be removed is no matter."""
+        for operation in ('clone', 'copy', 'remove'):
+            self.cluster.fail(
+                operation, self.cluster.rbd.PermissionError('no')
+            )
+        self.assertFalse(self.upload())
+        self.assertNothingLeft()
+        self.assertIsNone(self.entry())
+        self.assertIn('ceph auth caps client.cinder', self.logs.output)
+
     def test_data_of_a_doubtful_format_is_left_to_glance(self):
         self.volumes[VOLUME].size = 1024
         self.volumes[VOLUME].blocks[0] = b'QED\0'.ljust(fake_ceph.BLOCK)
