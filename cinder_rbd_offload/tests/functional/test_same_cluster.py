@@ -60,7 +60,7 @@ class SameClusterTest(base.FunctionalTestCase):
         writer = threading.Thread(target=self._write, args=(volume, stop))
         writer.start()
         try:
-            image = self.upload(volume, force=True)
+            image = self.upload(attached, force=True)
         finally:
             stop.set()
             writer.join()
