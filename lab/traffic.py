@@ -65,8 +65,11 @@ class Traffic:
         return self.sent + self.received
 
     def __enter__(self) -> 'Traffic':
+        # By itself ss keeps what it prints until it has a page of it.
         self._events = subprocess.Popen(
-            ['ss', '-tinHOE'], stdout=subprocess.PIPE, text=True
+            ['stdbuf', '-oL', 'ss', '-tinHOE'],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._reader.start()
         self._await_events()
