@@ -92,6 +92,7 @@ def release(trust: str) -> None:
         trusts = _trusts()
         if trusts is not None:
             trusts.delete(trust, _impersonated(trust))
+    # The upload is over, well or not; this must not change how it ended.
     except Exception as exc:
         LOG.info('Trust %s is not ended yet: %s', trust, exc)
 

@@ -64,18 +64,12 @@ class Client:
         with errors.named(self.rados, 'reading rbd_default_features', ''):
             return int(self.handle.conf_get('rbd_default_features'))
 
-    @contextlib.contextmanager
-    def ioctx(self, pool: str) -> Iterator[Any]:
+    def ioctx(self, pool: str) -> contextlib.AbstractContextManager[Any]:
         """Open an I/O context of a pool, and close it in any case.
 
         :raises CephError: when there is no such pool
         """
-        with errors.named(self.rados, f'opening pool {pool}', pool):
-            ioctx = self.handle.open_ioctx(pool)
-        try:
-            yield ioctx
-        finally:
-            ioctx.close()
+        return ceph_connection.opened(self.rados, self.handle, pool)
 
     @contextlib.contextmanager
     def connection(self, pool: str) -> Iterator[ceph_connection.Connection]:

@@ -16,6 +16,23 @@ def _same(thing: Any) -> Any:
     return thing
 
 
+@contextlib.contextmanager
+def opened(rados: Any, handle: Any, name: str) -> Iterator[Any]:
+    """Open an I/O context of a pool, and close it in any case.
+
+    :param rados: the ``rados`` module
+    :param handle: a connected ``rados.Rados``
+    :param name: the pool's
+    :raises CephError: when there is no such pool
+    """
+    with errors.named(rados, f'opening pool {name}', name):
+        ioctx = handle.open_ioctx(name)
+    try:
+        yield ioctx
+    finally:
+        ioctx.close()
+
+
 class Connection:
     """A cluster, the pool of a back end, and a table of records in that pool.
 
@@ -41,7 +58,6 @@ class Connection:
         self._rbd = rbd
         self._handle = handle
         self._wrap = wrap
-        self.features = features
         self.cluster: cluster.Cluster = wrap(cluster.Cluster(rados, handle))
         self.source: pool.Pool = wrap(
             pool.Pool(rbd, ioctx, pool.Shape(features))
@@ -55,9 +71,5 @@ class Connection:
         :param shape: the form of images that are made there
         :raises CephError: when there is no such pool
         """
-        with errors.named(self._rados, f'opening pool {name}', name):
-            ioctx = self._handle.open_ioctx(name)
-        try:
+        with opened(self._rados, self._handle, name) as ioctx:
             yield self._wrap(pool.Pool(self._rbd, ioctx, shape))
-        finally:
-            ioctx.close()

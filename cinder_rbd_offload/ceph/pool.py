@@ -230,11 +230,8 @@ class Pool:
         """
         with self._doing(f'flattening {self.name}/{image}'):
             with self._open(image) as handle:
-                try:
-                    handle.parent_info()
-                except self._rbd.ImageNotFound:
-                    return
-                handle.flatten(on_progress=progress.report)
+                if _has_parent(self._rbd, handle):
+                    handle.flatten(on_progress=progress.report)
 
     def cut_short(self, image: str) -> None:
         """Have a copy to an image fail that is under way.

@@ -63,6 +63,7 @@ class _User:
             self.auth = loading.load_auth_from_conf_options(conf, section)
             if self.auth is None:
                 raise ValueError('auth_type is not set')
+            # Every plugin for Keystone has it; their base class does not.
             self.access = self.auth.get_access(session)  # type: ignore[attr-defined]
             roles = frozenset(self.access.role_names)
             self.seen = image_service.UserSeen(section, roles)

@@ -119,12 +119,11 @@ class Recovery:
         if not record.entry.trust:
             record.update(trust=self._find(record.entry.expires))
         entry = record.entry
-        shape = ceph.Shape(connection.features)
         with contextlib.ExitStack() as stack:
             target = connection.source
             if entry.pool:
                 target = stack.enter_context(
-                    connection.open_pool(entry.pool, shape)
+                    connection.open_pool(entry.pool, connection.source.shape)
                 )
             job = job_.Job(connection.source, target, record)
             stack.enter_context(watch.Watch(job))

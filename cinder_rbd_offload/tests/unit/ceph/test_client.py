@@ -39,7 +39,9 @@ class ConnectTestCase(base.TestCase):
                 self.assertEqual('volumes', ioctx.name)
             with client.connection('volumes') as connection:
                 self.assertEqual('volumes', connection.source.name)
-                self.assertEqual(base.FEATURES, connection.features)
+                self.assertEqual(
+                    base.FEATURES, connection.source.shape.features
+                )
 
     @ddt.data('mon', 'mgr')
     def test_commands(self, daemon):

@@ -17,7 +17,7 @@ class ConnectionTestCase(base.TestCase):
         with self.connection() as connection:
             self.assertEqual('a-fsid', connection.cluster.fsid())
             self.assertEqual('volumes', connection.source.name)
-            self.assertEqual(base.FEATURES, connection.features)
+            self.assertEqual(base.FEATURES, connection.source.shape.features)
             self.assertEqual(
                 ceph.Shape(base.FEATURES), connection.source.shape
             )
