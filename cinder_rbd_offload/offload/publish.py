@@ -35,13 +35,15 @@ ImageState = glance_api.ImageState
 
 LOG = logging.getLogger(__name__)
 
-# Seconds between two looks at the image. The task takes 0.2 s on an idle
-# Glance.
-INTERVAL = 0.25
+# Seconds between two looks at the image. The task takes 0.1 to 0.2 s on an
+# idle Glance, and a look 0.02 s.
+INTERVAL = 0.1
 
-# How often a location is offered. Of several at once Glance loses some to
-# deadlocks in its database: as an error 500, or as a task that fails.
+# How often a location is offered, and the seconds before the second offer; the
+# third comes after twice as many, and so on. Of several at once Glance loses
+# some to deadlocks in its database: as an error 500, or as a task that fails.
 OFFERS = 4
+PAUSE = 0.25
 
 
 class Publication:
@@ -117,7 +119,7 @@ class Publication:
                     self.url, reason or self._task_message()
                 )
             if state is ImageState.IDLE and offers < OFFERS:
-                self._sleep(INTERVAL * offers)
+                self._sleep(PAUSE * offers)
                 reason = self._offer()
                 offers += 1
                 continue

@@ -128,7 +128,9 @@ class GlanceTestCase(PublicationTestCase):
 
     def test_a_task_that_fails_without_a_message(self):
         self.glance.blind = True
-        self.clock.after(0.15, self.glance.tasks[base.IMAGE].clear)
+        # After the last offer, and so after the last task.
+        tasks = self.glance.tasks[base.IMAGE]
+        self.cluster.on('remove_snap', tasks.clear, when='after')
         self.assertEnds(exceptions.LocationRefused, 'without a message')
 
     def test_a_task_whose_message_is_not_for_us(self):
