@@ -4,6 +4,7 @@
 import argparse
 import json
 import pathlib
+import signal
 import sys
 import time
 
@@ -20,13 +21,22 @@ from lab import service
 
 
 def main() -> int:
-    """Run the rounds; return 0, 1 for a bad one, 2 for a broken lab."""
+    """Run the rounds.
+
+    :returns: 0, or 1 for a bad round, 2 for a broken lab, 130 for Ctrl-C
+    """
     args = _parser().parse_args()
     stage = stage_.Stage(args.state, args.hosts, _say)
+    # So that whoever ends it, also by a time limit, has its services ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         stage.up()
-        results = _run(stage, args)
-        stage.down()
+        try:
+            results = _run(stage, args)
+        finally:
+            stage.down()
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except service.Failed as exc:
         print(f'FAILED: {exc}', file=sys.stderr)
         return 2

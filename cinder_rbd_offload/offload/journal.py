@@ -26,9 +26,9 @@ a crash, one run of its process. While that process lives it changes the entry
 every few seconds. Another host takes the entry over when it has not seen it
 change for :data:`LEASE` seconds by its own clock; so clocks are never
 compared. All changes are compare-and-swap on the whole entry. So two hosts
-cannot both take it. Before anything else is done, the connection to Ceph that
-the last owner worked with is shut out: a host that was taken for dead, but
-comes back, changes nothing any more; and what a dead one had open is closed.
+cannot both take it. Before anything else is done, the connections to Ceph that
+its owners worked with are shut out: a host that was taken for dead, but comes
+back, changes nothing any more; and what a dead one had open is closed.
 """
 
 from collections.abc import Callable
@@ -77,7 +77,8 @@ class Entry:
     :param volume_id: what Cinder calls it
     :param host: the host and back end that work on it
     :param run: one run of that host's process
-    :param client: the connection to Ceph that it works with; '' for none
+    :param clients: the connection to Ceph that it works with, after those of
+        owners before it that are not shut out yet
     :param expires: when the delegation by the image's owner ends by itself,
         by which it can be found
     :param trust: that delegation; '' for none
@@ -99,7 +100,7 @@ class Entry:
     volume_id: str
     host: str
     run: str
-    client: str = ''
+    clients: tuple[str, ...] = ()
     expires: str = ''
     trust: str = ''
     started: float = 0.0
@@ -130,7 +131,9 @@ class Entry:
         values = json.loads(text)
         known = {field.name for field in dataclasses.fields(cls)}
         values = {k: v for k, v in values.items() if k in known}
-        return cls(**values | {'stage': Stage(values['stage'])})
+        values['stage'] = Stage(values['stage'])
+        values['clients'] = tuple(values.get('clients', ()))
+        return cls(**values)
 
 
 class Record:
@@ -217,7 +220,7 @@ class Journal:
             volume_id=volume_id,
             host=self._host,
             run=self._run,
-            client=client,
+            clients=(client,),
             expires=expires,
             started=clock(),
         )
@@ -250,13 +253,20 @@ class Journal:
                 )
         return records
 
-    def take(self, record: Record) -> bool:
+    def take(self, record: Record, client: str) -> bool:
         """Make an entry that was read this process's own.
 
+        :param client: the connection to Ceph that it works with
         :returns: False where its owner, or another host, was faster
         """
+        before = record.entry.clients
+        if self.of_this_run(record.entry):
+            # Its last one is closed, now that nobody here works on it.
+            before = before[:-1]
         try:
-            record.update(host=self._host, run=self._run)
+            record.update(
+                host=self._host, run=self._run, clients=(*before, client)
+            )
         except exceptions.TakenOver:
             return False
         return True

@@ -197,7 +197,7 @@ def _release(job: job_.Job) -> bool:
     """
     try:
         job.source.drop_snapshot(job.volume, job.snapshot)
-        job.record.update(stage=Stage.PUBLISHED, client='')
+        job.record.update(stage=Stage.PUBLISHED, clients=())
     # The image is active. Whoever reads the entry finds that out.
     except Exception as exc:
         LOG.debug('Image %s: %s', job.image_id, exc)

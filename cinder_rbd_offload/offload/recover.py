@@ -80,7 +80,7 @@ class Recovery:
             # itself. It may be in use for something else by now.
             if not journal.of_this_run(record.entry):
                 self._bound.add(image_id)
-            if not journal.take(record):
+            if not journal.take(record, connection.cluster.client()):
                 continue
             try:
                 self._settle(connection, journal, record)
@@ -113,11 +113,11 @@ class Recovery:
         record: journal_.Record,
     ) -> None:
         """Do what is left to do of one upload."""
-        if record.entry.client:
-            connection.cluster.shut_out(record.entry.client)
-            record.update(client='')
-        if not record.entry.trust:
-            record.update(trust=self._find(record.entry.expires))
+        *before, own = record.entry.clients
+        for client in before:
+            connection.cluster.shut_out(client)
+        trust = record.entry.trust or self._find(record.entry.expires)
+        record.update(clients=(own,), trust=trust)
         entry = record.entry
         with contextlib.ExitStack() as stack:
             target = connection.source
@@ -139,6 +139,8 @@ class Recovery:
         if done:
             self._release(entry.trust)
             record.strike()
+        else:
+            record.update(clients=())
 
     def _finish(self, job: job_.Job, cluster: ceph.Cluster) -> bool:
         """Do what an entry's stage asks for; tell whether that was all."""

@@ -139,7 +139,7 @@ class RecoverTestCase(UploadTestCase):
             book = journal.Journal(connection.table, host, 'first')
             record = book.begin(
                 *(image_id, base.VOLUME, volume_id),
-                *('', 'one-day'),
+                *('dead', 'one-day'),
                 clock=int,
             )
             record.update(stage=stage, trust=trust, **fields)

@@ -30,7 +30,7 @@ class FlatteningTestCase(base.TestCase):
         source = self.pool('volumes')
         table = ceph.Table(self.cluster.rados, source.ioctx)
         record = journal.Journal(table, 'here', 'first').begin(
-            base.IMAGE, base.VOLUME, 'volume-id', '', 'one-day'
+            base.IMAGE, base.VOLUME, 'volume-id', 'dead', 'one-day'
         )
         record.update(pool='images', rbd_id=stored.id)
         self.job = job.Job(source, self.target, record)

@@ -18,7 +18,7 @@ FULL = journal.Entry(
     volume_id='volume-id',
     host='here@ceph',
     run='first',
-    client='me',
+    clients=('me',),
     expires='one-day',
     trust='a-trust',
     started=1.5,
@@ -137,7 +137,7 @@ class RecordTestCase(JournalTestCase):
         self.assertEqual(
             journal.Entry(
                 *(base.IMAGE, base.VOLUME, 'volume-id', 'here@ceph', 'first'),
-                client='me',
+                clients=('me',),
                 expires='one-day',
                 started=1.5,
                 stage=journal.Stage.STARTED,
@@ -242,7 +242,7 @@ class LostAnswerTestCase(JournalTestCase):
         record = other.records()[base.IMAGE]
         self.cluster.on(
             'operate_read_op',
-            lambda: other.take(record),
+            lambda: other.take(record, 'new'),
             when='after',
             skip=self.cluster.reached.count(('operate_read_op', 'after')) + 1,
             times=1,
@@ -253,14 +253,14 @@ class LostAnswerTestCase(JournalTestCase):
     def test_taking_an_entry(self):
         other = self.journal('there@ceph', 'second')
         record = other.records()[base.IMAGE]
-        self.assertRaises(exceptions.CephError, other.take, record)
-        self.assertTrue(other.take(record))
+        self.assertRaises(exceptions.CephError, other.take, record, 'new')
+        self.assertTrue(other.take(record, 'new'))
         self.assertRaises(exceptions.TakenOver, self.record.update)
 
     def test_another_host_has_taken_it_since(self):
         self.assertRaises(exceptions.CephError, self.record.update, done=1)
         other = self.journal('there@ceph', 'second')
-        self.assertTrue(other.take(other.records()[base.IMAGE]))
+        self.assertTrue(other.take(other.records()[base.IMAGE], 'new'))
         self.assertRaises(exceptions.TakenOver, self.record.update, done=2)
 
 
@@ -276,29 +276,30 @@ class TakeTestCase(JournalTestCase):
 
     def test_take(self):
         record = self.first.records()[base.IMAGE]
-        self.assertTrue(self.first.take(record))
+        self.assertTrue(self.first.take(record, 'new'))
         self.assertEqual('first@ceph', self.stored().host)
         self.assertEqual('second', self.stored().run)
+        self.assertEqual(('me', 'new'), self.stored().clients)
         self.assertEqual(1, self.stored().beat)
 
     def test_one_of_two_gets_it(self):
         records = [
             book.records()[base.IMAGE] for book in (self.first, self.second)
         ]
-        self.assertTrue(self.first.take(records[0]))
-        self.assertFalse(self.second.take(records[1]))
+        self.assertTrue(self.first.take(records[0], 'new'))
+        self.assertFalse(self.second.take(records[1], 'new'))
         self.assertEqual('first@ceph', self.stored().host)
 
     def test_an_owner_that_lives_keeps_it(self):
         record = self.first.records()[base.IMAGE]
         self.owner.update()
-        self.assertFalse(self.first.take(record))
+        self.assertFalse(self.first.take(record, 'new'))
         self.assertEqual('here@ceph', self.stored().host)
         self.owner.update()
 
     @ddt.data('update', 'strike')
     def test_an_owner_that_comes_back(self, method):
-        self.first.take(self.first.records()[base.IMAGE])
+        self.first.take(self.first.records()[base.IMAGE], 'new')
         taken = self.stored()
         error = self.assertRaises(
             exceptions.TakenOver, getattr(self.owner, method)
@@ -308,7 +309,7 @@ class TakeTestCase(JournalTestCase):
 
     def test_an_owner_that_comes_back_when_all_is_done(self):
         record = self.first.records()[base.IMAGE]
-        self.first.take(record)
+        self.first.take(record, 'new')
         record.strike()
         self.assertRaises(exceptions.TakenOver, self.owner.update)
         self.assertIsNone(self.stored())
@@ -316,7 +317,7 @@ class TakeTestCase(JournalTestCase):
     def test_another_run_of_the_same_host_takes_it_as_well(self):
         again = self.journal(run='second')
         record = again.records()[base.IMAGE]
-        self.assertTrue(again.take(record))
+        self.assertTrue(again.take(record, 'new'))
         self.assertRaises(exceptions.TakenOver, self.owner.update)
 
     def test_mine(self):

@@ -316,16 +316,16 @@ class FrozenTestCase(base.UploadTestCase):
                 raise AssertionError(f'{way.__name__} at {point}') from exc
 
     def take_over(self):
-        client = self.entry() and self.entry().client
+        clients = self.entry() and self.entry().clients
         recovery = self.recovery()
         self.recover('there@ceph', recovery=recovery)
         self.clock.sleep(journal.LEASE + 1)
         for _look in range(3):
             self.recover('there@ceph', recovery=recovery)
             self.cluster.run_tasks()
-        if client:
+        if clients:
             # From here on the cluster refuses what this host asks for.
-            self.assertEqual([client], self.cluster.shut_out)
+            self.assertEqual(clients, tuple(self.cluster.shut_out))
             self.cluster.refusal = self.timeout()
 
 

@@ -43,7 +43,7 @@ class TurnTestCase(base.RecoverTestCase):
         recovery = self.recovery()
         with self.connection() as connection:
             book = journal.Journal(connection.table, THERE, 'first')
-            owner = book.begin(IMAGE, VOLUME, 'volume-id', '', 'one-day')
+            owner = book.begin(IMAGE, VOLUME, 'volume-id', 'dead', 'one-day')
             for _look in range(5):
                 self.recover(recovery=recovery)
                 self.clock.sleep(journal.LEASE)
@@ -54,7 +54,7 @@ class TurnTestCase(base.RecoverTestCase):
         recovery = self.recovery()
         with self.connection() as connection:
             book = journal.Journal(connection.table, THERE, 'first')
-            owner = book.begin(IMAGE, VOLUME, 'volume-id', '', 'one-day')
+            owner = book.begin(IMAGE, VOLUME, 'volume-id', 'dead', 'one-day')
             owner.update(trust='a-trust')
             self.recover(recovery=recovery)
             self.clock.sleep(journal.LEASE + 1)
@@ -100,6 +100,35 @@ class TurnTestCase(base.RecoverTestCase):
         self.recover('one', recovery=one)
         self.assertEqual([['a-trust']], done)
         self.assertUndone()
+
+    def test_a_recovery_that_stands_still_is_shut_out_as_well(self):
+        self.leave(Stage.MAKING, host='dead@ceph', pool='images')
+        one, other = self.recovery(), self.recovery()
+        self.recover('one', recovery=one)
+        self.recover('other', recovery=other)
+        self.clock.sleep(journal.LEASE + 1)
+        clients = []
+
+        def take_over():
+            clients.extend(self.entry().clients)
+            self.recover('other', recovery=other)
+            self.clock.sleep(journal.LEASE + 1)
+            self.recover('other', recovery=other)
+            self.cluster.refusal = self.timeout()
+
+        self.cluster.on('remove', take_over, times=1)
+        self.recover('one', recovery=one)
+        self.assertEqual('dead', self.cluster.shut_out[0])
+        self.assertEqual(['dead', *clients], self.cluster.shut_out)
+        self.assertUndone()
+
+    def test_an_entry_that_is_not_settled_names_nobody(self):
+        """It would be shut out for nothing at each look."""
+        self.leave(Stage.MAKING, pool='gone')
+        recovery = self.recovery()
+        for _look in range(3):
+            self.recover(recovery=recovery)
+        self.assertEqual(['dead'], self.cluster.shut_out)
 
     def test_one_that_cannot_be_settled_does_not_keep_the_others(self):
         self.glance.create(FIRST)

@@ -19,7 +19,7 @@ class TrackingTestCase(base.TestCase):
         super().setUp()
         table = ceph.Table(self.cluster.rados, self.pool('volumes').ioctx)
         self.record = journal.Journal(table, 'here', 'first').begin(
-            base.IMAGE, base.VOLUME, 'volume-id', '', 'one-day'
+            base.IMAGE, base.VOLUME, 'volume-id', 'dead', 'one-day'
         )
         self.record.update(trust='a-trust')
         self.released = []

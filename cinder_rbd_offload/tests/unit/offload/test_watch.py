@@ -33,7 +33,7 @@ class WatchTestCase(base.TestCase):
         table = ceph.Table(self.cluster.rados, source.ioctx)
         self.journal = journal.Journal(table, 'here', 'first')
         self.record = self.journal.begin(
-            base.IMAGE, base.VOLUME, 'volume-id', '', 'one-day'
+            base.IMAGE, base.VOLUME, 'volume-id', 'dead', 'one-day'
         )
         self.record.update(
             stage=Stage.MAKING, pool='images', bytes=100 * MIB, method='copy'
@@ -56,7 +56,8 @@ class WatchTestCase(base.TestCase):
             ceph.Table(self.cluster.rados, self.job.source.ioctx),
             *('there', 'second'),
         )
-        self.assertTrue(other.take(other.records()[base.IMAGE]))
+        record = other.records()[base.IMAGE]
+        self.assertTrue(other.take(record, 'new'))
 
     def assertStopped(self, error):
         self.assertTrue(self.work.stopped)
