@@ -267,13 +267,19 @@ class Pool:
                     handle.metadata_remove(key)
                 if lacking := self._lacking(handle):
                     handle.update_features(lacking, True)
-                self._map_objects(handle)
+                if self._unmapped(handle):
+                    # Against whoever else opens it, as Glance does to delete
+                    # it: each time librbd would hand the lock over, and walk
+                    # over all objects from the start again.
+                    handle.lock_acquire(self._rbd.RBD_LOCK_MODE_EXCLUSIVE)
+                    handle.rebuild_object_map()
                 if GLANCE_SNAPSHOT not in _snapshots(handle):
                     handle.create_snap(GLANCE_SNAPSHOT)
                 if not handle.is_protected_snap(GLANCE_SNAPSHOT):
                     handle.protect_snap(GLANCE_SNAPSHOT)
             with self._open(image, GLANCE_SNAPSHOT) as handle:
-                self._map_objects(handle)
+                if self._unmapped(handle):
+                    handle.rebuild_object_map()
 
     def is_sealed(self, image: str) -> bool:
         """Tell whether an image has all that :meth:`seal` gives it."""
@@ -323,10 +329,6 @@ class Pool:
     def _unmapped(self, handle: Any) -> bool:
         """Tell whether an image has an object map that is not valid."""
         return bool(handle.flags() & self._rbd.RBD_FLAG_OBJECT_MAP_INVALID)
-
-    def _map_objects(self, handle: Any) -> None:
-        if self._unmapped(handle):
-            handle.rebuild_object_map()
 
     def _drop_snapshot(self, image: str, snapshot: str) -> None:
         with contextlib.suppress(self._rbd.ImageNotFound):

@@ -105,6 +105,7 @@ class Cluster:
             RBD_FEATURE_FAST_DIFF=16,
             RBD_FEATURE_DEEP_FLATTEN=32,
             RBD_FEATURE_JOURNALING=64,
+            RBD_LOCK_MODE_EXCLUSIVE=0,
             RBD_FLAG_OBJECT_MAP_INVALID=1,
             RBD_FLAG_FAST_DIFF_INVALID=2,
             RBD_SNAP_NAMESPACE_TYPE_TRASH=RBD_SNAP_NAMESPACE_TYPE_TRASH,
@@ -521,6 +522,11 @@ class Image(_Opened):
         self.stored.features |= features
         for one in (self.stored, *self.stored.snapshots.values()):
             one.flags = 3
+
+    @_operation
+    def lock_acquire(self, lock_mode):
+        if self._seen is not self.stored:
+            raise rbd_errors.InvalidArgument('a snapshot has no lock')
 
     @_operation
     def rebuild_object_map(self):
