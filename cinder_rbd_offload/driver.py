@@ -30,6 +30,7 @@ from cinder.volume import configuration
 from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_service import loopingcall
+from oslo_utils import units
 
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
@@ -44,10 +45,14 @@ from cinder_rbd_offload.offload import recover
 from cinder_rbd_offload.offload import tracking
 from cinder_rbd_offload.offload import watch
 from cinder_rbd_offload import opts
+from cinder_rbd_offload.upload import sink
+from cinder_rbd_offload.upload import stream
 
 LOG = logging.getLogger(__name__)
 
-cfg.CONF.register_opts(opts.driver_opts, group=configuration.SHARED_CONF_GROUP)
+_OPTS = opts.driver_opts + opts.upload_opts
+
+cfg.CONF.register_opts(_OPTS, group=configuration.SHARED_CONF_GROUP)
 
 
 @interface.volumedriver
@@ -66,7 +71,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.configuration.append_config_values(opts.driver_opts)
+        self.configuration.append_config_values(_OPTS)
         self._run = ''
         # The images that this process works on.
         self._uploads: set[str] = set()
@@ -75,7 +80,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
     @classmethod
     def get_driver_options(cls) -> list[cfg.Opt]:
         """Return the options of the RBD driver, and ours."""
-        return super().get_driver_options() + opts.driver_opts
+        return super().get_driver_options() + _OPTS
 
     def check_for_setup_error(self) -> None:
         """Check what the RBD driver needs, and look for unfinished uploads."""
@@ -115,7 +120,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         """
         with contextlib.ExitStack() as stack:
             stack.enter_context(_translated())
-            if self.configuration.rbd_offload_method != 'off':
+            offloads = self.configuration.rbd_offload_method != 'off'
+            streams = self._streams(image_meta)
+            if offloads or streams:
                 try:
                     tracked = stack.enter_context(
                         self._tracked(context, volume, image_meta['id'])
@@ -130,7 +137,12 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                     )
                 else:
                     api = identity.as_owner(context, image_service)
-                    if self._offload(*tracked, api, volume, image_meta):
+                    if offloads and self._offload(
+                        *tracked, api, volume, image_meta
+                    ):
+                        return
+                    if streams:
+                        self._stream(*tracked, api, context, volume)
                         return
                     stack.enter_context(_ordinary(*tracked))
             super().copy_volume_to_image(
@@ -220,6 +232,56 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             *(facts, self._settings, connection),
             *(self._journal(connection), record, api),
         ).run()
+
+    def _streams(self, image_meta: dict[str, Any]) -> bool:
+        """Tell whether the ordinary upload of an image is a stream of ours."""
+        return (
+            self.configuration.image_upload_method == 'stream'
+            and image_meta['disk_format'] == 'raw'
+            and image_meta['container_format'] != 'compressed'
+        )
+
+    def _stream(
+        self,
+        connection: ceph.Connection,
+        record: journal_.Record,
+        api: glance.Glance,
+        context: cinder_context.RequestContext,
+        volume: objects.Volume,
+    ) -> None:
+        """Send the volume's data to Glance."""
+        config = self.configuration
+        record.update(stage=journal_.Stage.STREAMING, method='stream')
+        job = job_.Job(connection.source, connection.source, record)
+        target = sink.GlanceSink(
+            identity.data_sender(context, config.image_upload_timeout),
+            *(api, job.image_id, _headers(volume)),
+            sink.Patience(
+                config.image_upload_attempts,
+                config.image_upload_retry_timeout,
+            ),
+            job.work.check,
+        )
+        with watch.Watch(job, api):
+            if stream.stream(
+                *(connection.source, job.volume, job.snapshot),
+                config.image_upload_read_ahead * units.Mi,
+                *(target, job.work.check, job.work.progress.report),
+                connection.on_native_threads,
+            ):
+                record.update(stage=journal_.Stage.STARTED)
+
+
+def _headers(volume: objects.Volume) -> dict[str, str]:
+    """Return what Cinder's own driver tells Glance beside the data."""
+    specs = volume.volume_type.extra_specs if volume.volume_type else {}
+    headers = {
+        'x-image-meta-store': specs.get('image_service:store_id'),
+        'x-openstack-base-image-ref': (volume.glance_metadata or {}).get(
+            'image_id'
+        ),
+    }
+    return {name: value for name, value in headers.items() if value}
 
 
 @contextlib.contextmanager

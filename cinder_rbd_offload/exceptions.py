@@ -20,6 +20,8 @@
     +-- TakenOver            another host has taken the upload over
     +-- NotDelegated         nobody may ask Glance on the owner's behalf
     +-- NotUndone            what a failed upload has left could not be removed
+    +-- UploadFailed         Glance has not got the data that was sent
+    +-- UploadMismatch       Glance has recorded other data than was sent
 
 Every message names the cause and the remedy. ``retriable`` answers the one
 question that the caller has: may the same image be uploaded in the ordinary
@@ -238,4 +240,41 @@ class NotUndone(OffloadError):
         super().__init__(
             f'the upload of image {image_id} failed: {cause}. What it has '
             'left is removed once Ceph can be reached'
+        )
+
+
+class UploadFailed(OffloadError):
+    """Glance has not got the data that was sent to it.
+
+    :param reason: what Glance, or the way to it, said last
+    :param attempts: how often data was sent
+    """
+
+    retriable = False
+
+    def __init__(self, image_id: str, reason: str, attempts: int) -> None:
+        super().__init__(
+            f'sending the data of image {image_id} failed: {reason} (data '
+            f'was sent {attempts} times, from the start each time). The log '
+            'of glance-api says more; then upload the volume again'
+        )
+
+
+class UploadMismatch(OffloadError):
+    """Glance has recorded other data than was sent; the image is deleted.
+
+    :param sent: size in bytes and MD5 of what was read
+    :param recorded: those that Glance has recorded
+    """
+
+    retriable = False
+
+    def __init__(
+        self, image_id: str, sent: tuple[int, str], recorded: tuple[int, str]
+    ) -> None:
+        super().__init__(
+            f'image {image_id} has {recorded[0]} bytes of MD5 {recorded[1]}, '
+            f'where {sent[0]} bytes of MD5 {sent[1]} were sent, so it was '
+            'deleted. The network or a store corrupts data: find out which '
+            'before you upload the volume again'
         )

@@ -138,6 +138,15 @@ class Glance:
             return ImageState.IDLE
         return ImageState.BUSY
 
+    def recorded(self, image_id: str) -> tuple[int, str]:
+        """Return the size and the MD5 that Glance has recorded of an image.
+
+        :returns: bytes, and hex digits; '' where Glance records no MD5
+        :raises glanceclient.exc.HTTPNotFound: when there is no such image
+        """
+        image = self._as_owner('get', image_id)
+        return int(image.get('size') or 0), image.get('checksum') or ''
+
     def delete(self, image_id: str) -> None:
         """Delete an image; fine if it is not there."""
         with contextlib.suppress(glance_exc.HTTPNotFound):

@@ -136,7 +136,86 @@ Possible values:
     ),
 ]
 
+upload_opts: list[cfg.Opt] = [
+    cfg.StrOpt(
+        'image_upload_method',
+        default='stream',
+        choices=[
+            (
+                'stream',
+                'read a snapshot of the volume, begin again after a fault, '
+                'and compare what Glance has recorded with what was read',
+            ),
+            ('stock', "the upload of Cinder's RBD driver"),
+        ],
+        help="""
+How a volume is uploaded whose image cannot be made inside the cluster.
+
+Images of other formats than raw, and compressed ones, are uploaded by Cinder's
+RBD driver in either case.
+""",
+    ),
+    cfg.IntOpt(
+        'image_upload_read_ahead',
+        default=32,
+        min=8,
+        help="""
+Memory in MiB for what one upload has read, or is reading, ahead.
+
+More helps where the latency of Ceph is high: it is read in pieces of 4 MiB,
+all of them at the same time.
+
+Possible values:
+
+* A number of MiB, 8 or more.
+""",
+    ),
+    cfg.IntOpt(
+        'image_upload_attempts',
+        default=5,
+        min=1,
+        help="""
+How often the data of one image is sent, at most.
+
+Glance keeps nothing of an upload that broke off, so each attempt begins at the
+start.
+
+Possible values:
+
+* A number of attempts, 1 or more.
+""",
+    ),
+    cfg.IntOpt(
+        'image_upload_retry_timeout',
+        default=300,
+        min=1,
+        help="""
+Seconds for which an upload bears that Glance cannot be reached.
+
+They begin anew whenever data flows. It is also the longest that Glance may
+take to give up a request that broke off.
+
+Possible values:
+
+* A number of seconds, 1 or more.
+""",
+    ),
+    cfg.IntOpt(
+        'image_upload_timeout',
+        default=300,
+        min=1,
+        help="""
+Seconds without any sign from Glance after which a request counts as broken.
+
+Possible values:
+
+* A number of seconds, 1 or more. Glance answers when its store has taken the
+  last byte, which a slow store may do minutes later.
+""",
+    ),
+]
+
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """List the options for oslo.config's sample generator."""
-    return [(BACKEND_DEFAULTS, driver_opts)]
+    return [(BACKEND_DEFAULTS, driver_opts + upload_opts)]

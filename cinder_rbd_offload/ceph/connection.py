@@ -43,6 +43,8 @@ class Connection:
     :param features: the features of new images, as bits
     :param wrap: puts an object's blocking methods on native threads, where
         the process has greenthreads
+
+    :ivar on_native_threads: that
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Connection:
         self._rados = rados
         self._rbd = rbd
         self._handle = handle
-        self._wrap = wrap
+        self.on_native_threads = wrap
         self.cluster: cluster.Cluster = wrap(cluster.Cluster(rados, handle))
         self.source: pool.Pool = wrap(
             pool.Pool(rbd, ioctx, pool.Shape(features))
@@ -72,4 +74,4 @@ class Connection:
         :raises CephError: when there is no such pool
         """
         with opened(self._rados, self._handle, name) as ioctx:
-            yield self._wrap(pool.Pool(self._rbd, ioctx, shape))
+            yield self.on_native_threads(pool.Pool(self._rbd, ioctx, shape))

@@ -13,6 +13,7 @@ import errno
 from typing import Any
 
 from cinder_rbd_offload.ceph import errors
+from cinder_rbd_offload.ceph import reading
 from cinder_rbd_offload import exceptions
 
 # Glance's RBD store opens an image at the snapshot that the location names,
@@ -159,6 +160,10 @@ class Pool:
         with self._doing(f'reading {self.name}/{image}@{snapshot}'):
             with self._open(image, snapshot, read_only=True) as handle:
                 return bytes(handle.read(0, min(length, handle.size())))
+
+    def open_snapshot(self, image: str, snapshot: str) -> reading.OpenSnapshot:
+        """Open a snapshot to be read; the caller closes it."""
+        return reading.OpenSnapshot(self._rbd, self.ioctx, image, snapshot)
 
     def copy(
         self, image: str, snapshot: str, target: 'Pool', name: str

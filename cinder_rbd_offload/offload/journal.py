@@ -14,6 +14,7 @@ whoever reads the entry can finish or undo::
                                                           else undone
     published    a whole image, active, that may still    flattened
                  read the volume's data
+    streaming    the volume's snapshot                    undone
     ordinary     what Cinder's own driver leaves          the image is deleted
 
 The draft is an RBD image of another name than the Glance image's. It gets
@@ -65,6 +66,7 @@ class Stage(enum.StrEnum):
     MAKING = 'making'
     PUBLISHING = 'publishing'
     PUBLISHED = 'published'
+    STREAMING = 'streaming'
     ORDINARY = 'ordinary'
 
 

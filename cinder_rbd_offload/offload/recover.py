@@ -157,6 +157,8 @@ class Recovery:
                 return flattening.look_after(job, cluster)
         if entry.pool:
             job.undo()
+        elif entry.stage is Stage.STREAMING:
+            job.source.drop_snapshot(job.volume, job.snapshot)
         self._delete(entry, glance)
         LOG.info(
             'The upload of image %(image)s, which was left at stage '
@@ -196,9 +198,9 @@ class Recovery:
             )
             return
         state = glance.state(entry.image_id, entry.size)
-        # Cinder's own driver sends the data while the image is being saved.
+        # An image is being saved while its data is sent.
         idle = {glance_api.ImageState.IDLE}
-        if entry.stage is Stage.ORDINARY:
+        if entry.stage in (Stage.ORDINARY, Stage.STREAMING):
             idle.add(glance_api.ImageState.BUSY)
         if state in idle:
             glance.delete(entry.image_id)

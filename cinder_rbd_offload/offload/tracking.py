@@ -20,6 +20,8 @@ _OPEN = (
     exceptions.TakenOver,
 )
 
+_UNFINISHED = (journal.Stage.PUBLISHING, journal.Stage.STREAMING)
+
 
 @contextlib.contextmanager
 def tracked(
@@ -43,8 +45,9 @@ def tracked(
         entry.stage is journal.Stage.PUBLISHED
         and entry.method == plan.Method.INSTANT.value
     )
-    # An upload that is published is a good one, whatever the entry says.
-    if flattens or entry.stage is journal.Stage.PUBLISHING:
+    # An upload that ended well is a good one, whatever the entry says. But
+    # then something is left that is to be removed.
+    if flattens or entry.stage in _UNFINISHED:
         return
     _close(record, release)
 

@@ -31,7 +31,11 @@ LOOKS_PER_LINE = 5
 _LAST = 10
 
 # The stages in which the image has no data yet, and may be deleted.
-_UNPUBLISHED = (journal.Stage.WAITING, journal.Stage.MAKING)
+_UNPUBLISHED = (
+    journal.Stage.WAITING,
+    journal.Stage.MAKING,
+    journal.Stage.STREAMING,
+)
 
 
 class Watch:
@@ -104,7 +108,11 @@ class Watch:
         state = self._glance.state(image_id, entry.size)
         if state is glance_api.ImageState.GONE:
             self._job.work.stop(exceptions.ImageGone(image_id))
-        elif state in glance_api.TAKEN:
+        # The stream may have come to its end just now.
+        elif (
+            state in glance_api.TAKEN
+            and entry.stage is not journal.Stage.STREAMING
+        ):
             self._job.work.stop(exceptions.ImageTaken(image_id))
 
     def _stop(self) -> None:

@@ -94,6 +94,9 @@ class Cluster:
         self.refusal = None
         self.opened = []
         self.reached = []
+        # Reads that nobody has waited for, and what they come to.
+        self.reading = []
+        self.read_error = 0
         self._hooks = []
         self.rbd = types.SimpleNamespace(
             **vars(rbd_errors),
@@ -444,6 +447,29 @@ class RBD:
             self.cluster.empty_trash(stored.parent)
 
 
+class Completion:
+    """A read that is carried out when it is waited for."""
+
+    def __init__(self, image, offset, length, oncomplete):
+        self._image = image
+        self.place = (offset, length)
+        self._oncomplete = oncomplete
+        self._result = None
+
+    def wait_for_complete_and_cb(self):
+        cluster = self._image.cluster
+        if self in cluster.reading:
+            cluster.reading.remove(self)
+            self._result = cluster.read_error or self.place[1]
+            data = None
+            if self._result > 0:
+                data = self._image.read(*self.place)
+            self._oncomplete(self, data)
+
+    def get_return_value(self):
+        return self._result
+
+
 class Image(_Opened):
     def __init__(self, ioctx, name, snapshot=None, read_only=False):
         super().__init__(ioctx.cluster)
@@ -470,6 +496,12 @@ class Image(_Opened):
     @_operation
     def read(self, offset, length):
         return content(self._seen)[offset : offset + length]
+
+    @_operation
+    def aio_read(self, offset, length, oncomplete, fadvise_flags=0):
+        completion = Completion(self, offset, length, oncomplete)
+        self.cluster.reading.append(completion)
+        return completion
 
     @_writing
     def write(self, data, offset):

@@ -15,6 +15,7 @@ Nothing but :meth:`Clock.sleep` makes time pass, so a test that wants an
 operation of Ceph to take time hooks the sleep into that operation.
 """
 
+import hashlib
 import heapq
 import itertools
 import urllib.parse
@@ -127,6 +128,15 @@ class Glance:
         """Answer every request as it should be answered."""
         self.blind = False
         self._failing.clear()
+
+    def take(self, image_id, data):
+        """Have an image become active with data that was sent to Glance."""
+        self.images[image_id].update(
+            status='active',
+            size=len(data),
+            checksum=hashlib.md5(data, usedforsecurity=False).hexdigest(),
+            locations=['file:///sent'],
+        )
 
     def owns(self, image_id, url):
         """Tell whether an image is active with the data at a location."""

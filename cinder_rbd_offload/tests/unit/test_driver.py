@@ -36,7 +36,8 @@ FAR_STORE = {
 
 def configured(**values):
     """Return a back end's section of cinder.conf, our options as they are."""
-    ours = {option.dest: option.default for option in opts.driver_opts}
+    defaults = opts.driver_opts + opts.upload_opts
+    ours = {option.dest: option.default for option in defaults}
     theirs = {
         'enable_deferred_deletion': False,
         'rados_connect_timeout': -1,
@@ -59,9 +60,12 @@ def configured(**values):
 class DriverTestCase(base.TestCase):
     """A driver that is set up, a volume of Cinder's, and its own Glance.
 
+    :cvar upload_method: the option image_upload_method
     :ivar ordinary: Cinder's own upload
     :ivar looping: makes the loop in which unfinished uploads are looked for
     """
+
+    upload_method = 'stock'
 
     def setUp(self):
         objects.register_all()
@@ -85,7 +89,9 @@ class DriverTestCase(base.TestCase):
         super().start_over()
         self.driver = driver.RBDOffloadDriver(
             configuration=configured(
-                rbd_offload_method='copy', rbd_offload_location_timeout=10
+                rbd_offload_method='copy',
+                rbd_offload_location_timeout=10,
+                image_upload_method=self.upload_method,
             ),
             rbd=self.cluster.rbd,
             rados=self.cluster.rados,
@@ -381,7 +387,7 @@ class FailureTestCase(DriverTestCase):
 class OptionsTestCase(DriverTestCase):
     def test_options_are_cinder_s_and_ours(self):
         names = {o.name for o in driver.RBDOffloadDriver.get_driver_options()}
-        ours = {o.name for o in opts.driver_opts}
+        ours = {o.name for o in opts.driver_opts + opts.upload_opts}
         theirs = {o.name for o in base_rbd.RBDDriver.get_driver_options()}
         self.assertEqual(ours | theirs, names)
         self.assertFalse(ours & theirs)
@@ -395,5 +401,5 @@ class OptionsTestCase(DriverTestCase):
             120, cfg.CONF.backend_defaults.rbd_offload_location_timeout
         )
         self.driver.configuration.append_config_values.assert_called_with(
-            opts.driver_opts
+            opts.driver_opts + opts.upload_opts
         )

@@ -35,6 +35,11 @@ ERRORS = (
     (exceptions.TakenOver('id'), 'the image shows how it ends'),
     (exceptions.NotDelegated('id', URL), 'the role admin'),
     (exceptions.NotUndone('id', CAUSE), 'is removed once Ceph'),
+    (exceptions.UploadFailed('id', 'HTTP 503', 2), 'upload the volume again'),
+    (
+        exceptions.UploadMismatch('id', (7, 'ab'), (6, 'cd')),
+        'find out which',
+    ),
 )
 RETRIABLE = {
     'BindingsMissing',

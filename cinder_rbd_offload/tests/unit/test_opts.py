@@ -16,22 +16,27 @@ class OptsTestCase(base.BaseTestCase):
     def setUp(self):
         super().setUp()
         self.conf = cfg.ConfigOpts()
-        self.conf.register_opts(opts.driver_opts, group='ceph')
+        self.conf.register_opts(
+            opts.driver_opts + opts.upload_opts, group='ceph'
+        )
         self.conf([], default_config_files=[])
 
     @ddt.data(
-        ('image_size_cap', 1 << 40),
-        ('location_timeout', 120),
-        ('max_uploads', 3),
-        ('recovery_interval', 60),
+        ('rbd_offload_image_size_cap', 1 << 40),
+        ('rbd_offload_location_timeout', 120),
+        ('rbd_offload_max_uploads', 3),
+        ('rbd_offload_recovery_interval', 60),
+        ('image_upload_attempts', 5),
+        ('image_upload_read_ahead', 32, 8),
+        ('image_upload_retry_timeout', 300),
+        ('image_upload_timeout', 300),
     )
-    @ddt.unpack
-    def test_numbers(self, name, default):
-        name = f'rbd_offload_{name}'
+    def test_numbers(self, values):
+        name, default, least = (*values, 1)[:3]
         self.assertEqual(default, self.conf.ceph[name])
-        self.conf.set_override(name, 1, group='ceph')
+        self.conf.set_override(name, least, group='ceph')
         self.assertRaises(
-            ValueError, self.conf.set_override, name, 0, group='ceph'
+            ValueError, self.conf.set_override, name, least - 1, group='ceph'
         )
 
     def test_every_method_can_be_chosen(self):
@@ -53,8 +58,10 @@ class OptsTestCase(base.BaseTestCase):
         )
 
     def test_names_and_help(self):
-        for option in opts.driver_opts:
-            self.assertTrue(option.name.startswith('rbd_offload_'))
+        for option in opts.driver_opts + opts.upload_opts:
+            ours = option in opts.driver_opts
+            prefix = 'rbd_offload_' if ours else 'image_upload_'
+            self.assertTrue(option.name.startswith(prefix))
             # oslo.config itself lists choices, each with its meaning.
             if not getattr(option.type, 'choices', None):
                 self.assertIn('Possible values:', option.help)
@@ -64,5 +71,6 @@ class OptsTestCase(base.BaseTestCase):
             group='oslo.config.opts', name='cinder_rbd_offload'
         )
         self.assertEqual(
-            [('backend_defaults', opts.driver_opts)], entry.load()()
+            [('backend_defaults', opts.driver_opts + opts.upload_opts)],
+            entry.load()(),
         )

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What cannot stay in the cluster is streamed, and is in the journal."""
+
+import types
+
+from cinder import exception
+from cinder import objects
+from cinder.volume.drivers import rbd as base_rbd
+import ddt
+
+from cinder_rbd_offload import driver
+from cinder_rbd_offload import exceptions
+from cinder_rbd_offload import identity
+from cinder_rbd_offload.offload import journal
+from cinder_rbd_offload.tests import fake_ceph
+from cinder_rbd_offload.tests.unit import base
+from cinder_rbd_offload.tests.unit import test_driver
+
+DATA = fake_ceph.content(fake_ceph.Stored(base.SIZE, base.BLOCKS))
+
+
+@ddt.ddt
+class StreamTestCase(test_driver.DriverTestCase):
+    """A driver that streams, to a Glance that takes what it is sent.
+
+    :ivar status: what Glance answers
+    """
+
+    upload_method = 'stream'
+
+    def setUp(self):
+        super().setUp()
+        patience = driver.sink.Patience
+        self.patch(
+            driver.sink,
+            'Patience',
+            side_effect=lambda attempts, seconds: patience(
+                attempts, seconds, self.clock.now, self.clock.sleep
+            ),
+        )
+        self.sender = self.patch(
+            identity, 'data_sender', return_value=self.put
+        )
+        self.status = 204
+
+    def start_over(self):
+        super().start_over()
+        self.volume.volume_type = objects.VolumeType(
+            extra_specs={'image_service:store_id': 'web'}
+        )
+        self.volume.glance_metadata = {}
+        self.entries = []
+
+    def put(self, image_id, body, headers):
+        self.entries.append(self.entry())
+        self.sent, self.headers = b''.join(body), headers
+        if self.status == 204:
+            self.glance.take(image_id, self.sent)
+        return types.SimpleNamespace(
+            ok=self.status == 204,
+            status_code=self.status,
+            headers={'content-type': 'text/plain'},
+            content=b'',
+            reason='for a reason',
+        )
+
+    def assertStreamed(self):
+        self.ordinary.assert_not_called()
+        self.assertEqual(DATA, self.sent)
+        self.assertEqual('active', self.glance.images[base.IMAGE]['status'])
+        self.assertEqual(self.before, self.cluster.state())
+        self.assertEnded()
+
+    def test_another_store(self):
+        self.upload()
+        self.assertStreamed()
+        (entry,) = self.entries
+        self.assertEqual(journal.Stage.STREAMING, entry.stage)
+        self.assertEqual('stream', entry.method)
+        self.assertIn('of type http, not rbd', entry.reason)
+        self.assertEqual('web', self.headers['x-image-meta-store'])
+        self.sender.assert_called_once_with(self.context, 300)
+
+    def test_what_the_volume_was_made_from(self):
+        self.volume.glance_metadata = {'image_id': 'first'}
+        self.upload()
+        self.assertEqual('first', self.headers['x-openstack-base-image-ref'])
+
+    def test_an_offload_that_failed(self):
+        self.volume.volume_type = None
+        self.cluster.fail('copy', self.timeout())
+        self.cluster.fail('flatten', self.timeout())
+        self.upload()
+        self.assertStreamed()
+        self.assertNotIn('x-image-meta-store', self.headers)
+
+    def test_without_offload(self):
+        self.driver.configuration.rbd_offload_method = 'off'
+        self.upload()
+        self.assertStreamed()
+
+    @ddt.data(('qcow2', 'bare'), ('raw', 'compressed'))
+    @ddt.unpack
+    def test_what_is_converted_is_left_to_cinder(self, disk, container):
+        self.upload(disk, container)
+        self.assertLeftToCinder()
+        self.assertEnded()
+
+    def test_without_a_journal_it_is_left_to_cinder(self):
+        self.cluster.fail(
+            'operate_write_op', self.cluster.rados.TimedOut('no')
+        )
+        self.upload()
+        self.ordinary.assert_called_once()
+
+    def test_glance_refuses(self):
+        self.status = 403
+        self.assertFails('HTTP 403')
+        self.assertEqual(self.before, self.cluster.state())
+        self.assertEnded()
+
+    def test_a_limit(self):
+        self.status = 413
+        self.assertFails('HTTP 413', exception.ImageLimitExceeded)
+        self.assertEnded()
+
+    def test_the_user_deletes_the_image(self):
+        self.glance.delete(base.IMAGE)
+        self.status = 404
+        self.assertFails('was deleted', base_rbd.RBDDriverException)
+        self.assertEnded()
+
+    def test_the_snapshot_stays_for_recovery(self):
+        self.cluster.fail('remove_snap', self.timeout(), times=1)
+        self.upload()
+        self.assertEqual('active', self.glance.images[base.IMAGE]['status'])
+        self.assertEqual(journal.Stage.STREAMING, self.entry().stage)
+        self.recover()
+        self.assertStreamed()
+
+    def test_a_crash(self):
+        """Recovery removes the snapshot, and the image that has no data."""
+
+        def die(image_id, body, headers):
+            next(iter(body))
+            self.glance.images[base.IMAGE]['status'] = 'saving'
+            raise KeyboardInterrupt
+
+        self.sender.return_value = die
+        self.assertRaises(KeyboardInterrupt, self.upload)
+        free = self.patch(driver, '_free')
+        self.driver.check_for_setup_error()
+        self.recover()
+        free.assert_called_once_with(test_driver.VOLUME_ID)
+        self.assertNotIn(base.IMAGE, self.glance.images)
+        self.assertEqual(self.before, self.cluster.state())
+        self.assertIsNone(self.entry())
+
+    def test_another_host_takes_it_over(self):
+        def taken(image_id, body, headers):
+            raise exceptions.TakenOver(base.IMAGE)
+
+        self.sender.return_value = taken
+        self.assertFails('taken over')
+        self.assertIsNotNone(self.entry())
