@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole image path on one machine, as plain processes on 127.0.0.1.
 
-Ceph, RabbitMQ, Keystone, Glance and Cinder, the real ones, configured as the
-deployment guides say and as small as they go::
+Ceph, RabbitMQ, Keystone, Glance, Cinder and Swift, the real ones, configured
+as the deployment guides say and as small as they go::
 
     python -m lab up        start it, or what of it is not running
     python -m lab status    what runs, and the end of the log of what died

@@ -46,6 +46,14 @@ def _parser() -> argparse.ArgumentParser:
         help='also a second Ceph cluster, as the Glance store ceph2',
     )
     up.add_argument(
+        '--with',
+        dest='more',
+        action='append',
+        choices=('swift',),
+        default=[],
+        help='also Swift, as the Glance store swift',
+    )
+    up.add_argument(
         '--native-threads',
         action=argparse.BooleanOptionalAction,
         help='run cinder-volume with native threads instead of eventlet',
@@ -90,7 +98,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(lab: lab_lab.Lab, args: argparse.Namespace) -> None:
-    lab.up(ceph2=args.ceph2, native=args.native_threads)
+    lab.up(
+        ceph2=args.ceph2,
+        native=args.native_threads,
+        swift='swift' in args.more,
+    )
 
 
 def _status(lab: lab_lab.Lab, args: argparse.Namespace) -> int:

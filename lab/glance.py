@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glance, with an RBD store (the default) and a file store."""
+"""Glance, with an RBD store (the default), a file store, and others."""
 
 import sys
 
@@ -7,6 +7,7 @@ from lab import client
 from lab import mariadb
 from lab import service
 from lab import state as lab_state
+from lab import swift
 from lab import wsgi
 
 
@@ -18,12 +19,26 @@ class Glance(service.Service):
 
     def __init__(self, state: lab_state.State) -> None:
         super().__init__(state)
+        # Those that a lab may have or not: store -> type.
+        self.more_stores: dict[str, str] = {}
         if state.get('ceph2'):
+            self.more_stores['ceph2'] = 'rbd'
             self.needs = (*self.needs, 'ceph2-osd')
+        if state.get('swift'):
+            self.more_stores['swift'] = 'swift'
+            self.needs = (*self.needs, swift.Proxy.name)
 
     def configure(self) -> None:
-        """Write glance-api.conf."""
-        second = self.state.get('ceph2', False)
+        """Write glance-api.conf, and the accounts of the Swift store."""
+        accounts = self.folder / 'swift-store.conf'
+        self.state.write(
+            accounts,
+            'swift-store.conf',
+            reference=swift.REFERENCE,
+            auth_url=client.auth_url(self.state),
+            user=f'{swift.PROJECT}:{swift.OWNER}',
+            password=self.state.password(swift.OWNER),
+        )
         self.state.write(
             self.folder / 'glance-api.conf',
             'glance-api.conf',
@@ -35,7 +50,12 @@ class Glance(service.Service):
             paste=f'{sys.prefix}/etc/glance/glance-api-paste.ini',
             ceph_conf=self.state.root / 'ceph' / 'ceph.conf',
             ceph2_conf=self.state.root / 'ceph2' / 'ceph.conf',
-            second=', ceph2:rbd' if second else '',
+            more=''.join(
+                f', {name}:{kind}' for name, kind in self.more_stores.items()
+            ),
+            accounts=accounts,
+            reference=swift.REFERENCE,
+            region=client.REGION,
             options=self.options,
         )
 

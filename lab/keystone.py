@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keystone, with the projects, users and endpoints of the lab."""
 
+from collections.abc import Mapping
 import getpass
 import grp
 import os
-from typing import Any
 
 from lab import client
 from lab import mariadb
 from lab import service
+from lab import state as lab_state
 from lab import wsgi
 
 # Who there is: name -> (project, roles). The service users have the role
@@ -69,34 +70,7 @@ class Keystone(service.Service):
 
     def furnish(self) -> None:
         """Make the projects, users, roles and endpoints that are missing."""
-        identity = client.connect(self.state, 'admin').identity
-        for name, (project_name, roles) in USERS.items():
-            project = identity.find_project(project_name) or (
-                identity.create_project(name=project_name, domain_id='default')
-            )
-            user = identity.find_user(name) or identity.create_user(
-                name=name,
-                password=self.state.password(name),
-                domain_id='default',
-            )
-            for role in roles:
-                identity.assign_project_role_to_user(
-                    project, user, identity.find_role(role)
-                )
-        for name, (kind, path) in ENDPOINTS.items():
-            if not identity.find_service(name):
-                self._register(identity, name, kind, path)
-
-    def _register(
-        self, identity: Any, name: str, kind: str, path: str
-    ) -> None:
-        registered = identity.create_service(name=name, type=kind)
-        identity.create_endpoint(
-            service_id=registered.id,
-            interface='public',
-            region_id=client.REGION,
-            url=f'http://127.0.0.1:{self.state.port(name)}{path}',
-        )
+        furnish(self.state, USERS, ENDPOINTS)
 
     def _manage(self, *words: str) -> None:
         conf = str(self.folder / 'keystone.conf')
@@ -104,3 +78,36 @@ class Keystone(service.Service):
             *(service.program('keystone-manage'), '--config-file', conf),
             *words,
         )
+
+
+def furnish(
+    state: lab_state.State,
+    users: Mapping[str, tuple[str, tuple[str, ...]]],
+    endpoints: Mapping[str, tuple[str, str]],
+) -> None:
+    """Make what is missing of some users and endpoints.
+
+    :param users: name -> (project, roles)
+    :param endpoints: service -> (type, path below its port)
+    """
+    identity = client.connect(state, 'admin').identity
+    for name, (project_name, roles) in users.items():
+        project = identity.find_project(project_name) or (
+            identity.create_project(name=project_name, domain_id='default')
+        )
+        user = identity.find_user(name) or identity.create_user(
+            name=name, password=state.password(name), domain_id='default'
+        )
+        for role in roles:
+            identity.assign_project_role_to_user(
+                project, user, identity.find_role(role)
+            )
+    for name, (kind, path) in endpoints.items():
+        if not identity.find_service(name):
+            registered = identity.create_service(name=name, type=kind)
+            identity.create_endpoint(
+                service_id=registered.id,
+                interface='public',
+                region_id=client.REGION,
+                url=f'http://127.0.0.1:{state.port(name)}{path}',
+            )

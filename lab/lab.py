@@ -16,6 +16,7 @@ from lab import mariadb
 from lab import rabbitmq
 from lab import service
 from lab import state as lab_state
+from lab import swift as lab_swift
 
 SERVICES: tuple[type[service.Service], ...] = (
     ceph.Monitor,
@@ -32,6 +33,12 @@ SERVICES: tuple[type[service.Service], ...] = (
     cinder.CinderVolume,
 )
 SECOND_CEPH = (ceph.SecondMonitor, ceph.SecondManager, ceph.SecondOsd)
+SWIFT = (
+    lab_swift.Accounts,
+    lab_swift.Containers,
+    lab_swift.Objects,
+    lab_swift.Proxy,
+)
 
 
 class Lab:
@@ -53,20 +60,29 @@ class Lab:
         kinds = list(SERVICES)
         if self.state.get('ceph2'):
             kinds += SECOND_CEPH
+        if self.state.get('swift'):
+            kinds += SWIFT
         return {kind.name: kind(self.state) for kind in kinds}
 
-    def up(self, ceph2: bool = False, native: bool | None = None) -> None:
+    def up(
+        self,
+        ceph2: bool = False,
+        native: bool | None = None,
+        swift: bool = False,
+    ) -> None:
         """Bring up every service that does not run.
 
         :param ceph2: also a second Ceph cluster, as a store of Glance's
         :param native: run cinder-volume with native threads; None leaves it
+        :param swift: also Swift, as a store of Glance's
         :raises Failed: when a service does not come up
         """
         self.state.lock()
         started = time.monotonic()
-        if ceph2 and not self.state.get('ceph2'):
-            self.state.set('ceph2', True)
-            self.services['glance'].down()
+        for name, wanted in {'ceph2': ceph2, 'swift': swift}.items():
+            if wanted and not self.state.get(name):
+                self.state.set(name, True)
+                self.services['glance'].down()
         if native is not None and native != self.state.get('native', False):
             self.state.set('native', native)
             self.services['cinder-volume'].down()

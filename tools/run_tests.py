@@ -43,7 +43,7 @@ def _functional() -> tuple[int, int, int]:
     """Run the functional tests in a lab of their own."""
     if (ROOT / '.lab' / 'test').exists():
         subprocess.run([*LAB, 'down', '--purge'], check=True)
-    up = _step('lab', [*LAB, 'up', '--ceph2'])
+    up = _step('lab', [*LAB, 'up', '--ceph2', '--with', 'swift'])
     if up[1]:
         subprocess.run([*LAB, 'status'])
         subprocess.run([*LAB, 'down'])

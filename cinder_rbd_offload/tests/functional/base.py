@@ -52,7 +52,8 @@ class FunctionalTestCase(testtools.TestCase):
             with librbd.Image(ioctx, name, read_only=True) as handle:
                 yield handle
 
-    def run_lab(self, *words: str) -> subprocess.CompletedProcess[str]:
+    @staticmethod
+    def run_lab(*words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the lab's, as a person does."""
         return subprocess.run(
             [sys.executable, '-m', 'lab', *words],

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fault table comes true, for the stock code and for ours.
+
+What the stock code comes to is tested, too: when that changes, what the
+documents say of it does.
+"""
+
+import ddt
+
+from cinder_rbd_offload.tests.functional import broken_glance
+from cinder_rbd_offload.tests.functional import broken_swift
+from cinder_rbd_offload.tests.functional import fault_table
+
+
+@ddt.ddt
+class ChunksToSwiftTest(broken_swift.ToSwiftTest):
+    """glance_store's Swift store as it comes."""
+
+    column = 'chunks'
+
+    @ddt.data(*fault_table.column(fault_table.TO_SWIFT, column))
+    def test(self, row: fault_table.Row) -> None:
+        self.check(row)
+
+
+@ddt.ddt
+class BufferedToSwiftTest(broken_swift.ToSwiftTest):
+    """glance_store's Swift store with its BufferedReader."""
+
+    column = 'buffered'
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        folder = cls.class_state().folder("glance/buffer")
+        cls.options = (
+            'swift.swift_buffer_on_upload=true',
+            f'swift.swift_upload_buffer_dir={folder}',
+        )
+        super().setUpClass()
+
+    @ddt.data(*fault_table.column(fault_table.TO_SWIFT, column))
+    def test(self, row: fault_table.Row) -> None:
+        self.check(row)
+
+
+@ddt.ddt
+class UpstreamToGlanceTest(broken_glance.ToGlanceTest):
+    """Cinder's own RBD driver."""
+
+    column = 'upstream'
+    backend = 'upstream'
+
+    @ddt.data(*fault_table.column(fault_table.TO_GLANCE, column))
+    def test(self, row: fault_table.Row) -> None:
+        self.check(row)
