@@ -10,6 +10,8 @@
     |   +-- ImageExists      the image's name is taken in Glance's pool
     +-- BindingsMissing      Ceph's Python modules are not installed
     +-- ConfigUnusable       cinder.conf does not say what is needed of it
+    +-- ConversionFailed     a program that converts or compresses has failed
+    |   +-- NoSpace          its temporary file did not fit
     +-- FormatDoubtful       Glance should judge the data as it uploads it
     +-- NoRoom               the image would exceed a limit
     +-- NotPublished         Glance has not taken the data, and never will
@@ -107,6 +109,47 @@ class ConfigUnusable(OffloadError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"Cinder's configuration cannot be used: {reason}")
+
+
+class ConversionFailed(OffloadError):
+    """A program that converts or compresses the data has failed.
+
+    :param doing: what it was to do
+    :param cause: how it ended, and what it said
+    """
+
+    def __init__(self, doing: str, cause: str) -> None:
+        self.cause = cause
+        super().__init__(
+            f'{doing} failed: {cause}. Check that qemu-img, its block driver '
+            'for RBD, and gzip are installed, and that the user of '
+            'cinder-volume may read ceph.conf and the keyring'
+        )
+
+
+class NoSpace(ConversionFailed):
+    """The directory of temporary files has too little space.
+
+    In the ordinary way the same image takes more.
+
+    :param needed: in bytes, at most
+    :param free: in bytes
+    """
+
+    retriable = False
+
+    def __init__(
+        self, doing: str, directory: str, needed: int, free: int
+    ) -> None:
+        self.cause = (
+            f'it needs up to {needed} bytes in {directory}, where {free} '
+            'bytes are free'
+        )
+        OffloadError.__init__(
+            self,
+            f'{doing} failed: {self.cause}. Free some, or have '
+            'image_conversion_dir in cinder.conf name a larger file system',
+        )
 
 
 class ImageExists(CephError):
