@@ -62,6 +62,8 @@ _COMPRESSORS = {'gzip': ('gzip', '-n')}
 # most 16 bytes for each 64 KiB, and a few clusters at the start.
 _TABLES = 4096
 _HEADERS = 8 * units.Mi
+# What qemu-img takes ahead of the data, and gives back in the end.
+_AHEAD = {'ploop': 128 * units.Mi}
 
 # How qemu-img says that a file system, or its quota, is full.
 _FULL = ('No space left on device', 'Disk quota exceeded')
@@ -149,7 +151,7 @@ def converted(
         raise exceptions.ConversionFailed(
             doing, f'qemu-img writes {", ".join(_FORMATS)} only'
         )
-    needed = _needed(snapshot)
+    needed = _needed(snapshot, disk_format)
     free = _free(doing, settings)
     if snapshot.used is not None and free < needed:
         raise exceptions.NoSpace(doing, settings.directory, needed, free)
@@ -160,9 +162,10 @@ def converted(
         except exceptions.ConversionFailed as exc:
             if any(text in exc.cause for text in _FULL):
                 taken = os.fstat(file.fileno()).st_blocks * 512
+                # What it has taken is free in a moment.
+                free = _free(doing, settings) + taken
                 raise exceptions.NoSpace(
-                    *(doing, settings.directory, max(needed, taken)),
-                    _free(doing, settings),
+                    doing, settings.directory, max(needed, free + 1), free
                 ) from exc
             raise
         LOG.info(
@@ -230,10 +233,11 @@ def _convert(
             look(done)
 
 
-def _needed(snapshot: Snapshot) -> int:
+def _needed(snapshot: Snapshot, disk_format: str) -> int:
     """Return the bytes that a conversion takes, at most."""
     used = snapshot.size if snapshot.used is None else snapshot.used
-    return used + snapshot.size // _TABLES + _HEADERS
+    tables = snapshot.size // _TABLES
+    return used + tables + _HEADERS + _AHEAD.get(disk_format, 0)
 
 
 def _free(doing: str, settings: Settings) -> int:

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -356,6 +357,18 @@ class ConvertTestCase(TestCase):
         self.free(free)
         self.convert()
 
+    def test_too_little_space_for_what_is_taken_ahead(self):
+        self.fake()
+        self.free(128 * units.Mi)
+        self.failure(error=exceptions.NoSpace, disk_format='ploop')
+        self.convert(disk_format='qcow2')
+
+    def test_a_bound_that_was_too_low(self):
+        self.fake('echo "No space left on device" >&2; exit 1')
+        self.free(77 * units.Gi)
+        error = self.failure(error=exceptions.NoSpace)
+        self.assertIn(f'up to {77 * units.Gi + 1} bytes in', str(error))
+
     def test_bytes_in_use_that_nobody_knows(self):
         self.fake()
         self.free(0)
@@ -363,12 +376,17 @@ class ConvertTestCase(TestCase):
 
     @ddt.data('No space left on device', 'Disk quota exceeded')
     def test_a_file_system_that_becomes_full(self, text):
-        self.fake(f'echo "error while writing: {text}" >&2; exit 1')
-        self.free(77 * units.Gi)
+        self.fake(
+            'head -c 1048576 /dev/zero > $target; '
+            f'echo "error while writing: {text}" >&2; exit 1'
+        )
+        self.free(3)
         error = self.failure(error=exceptions.NoSpace, used=None)
         needed = SIZE + SIZE // 4096 + 8 * units.Mi
         self.assertIn(f'up to {needed} bytes in', str(error))
-        self.assertIn(f'where {77 * units.Gi} bytes are free', str(error))
+        # What the failed conversion has taken is free again.
+        free = re.search(r'where (\d+) bytes are free', str(error))[1]
+        self.assertGreaterEqual(int(free), units.Mi + 3)
         self.assertIn(text, str(error.__cause__))
 
     @ddt.data('missing', 'file')
