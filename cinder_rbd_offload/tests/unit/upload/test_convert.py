@@ -193,8 +193,9 @@ class RealProgramsTestCase(TestCase):
         with convert.converted(snapshot(), 'vdi', self.settings) as file:
             plain = file.read()
             seen = []
-            for _attempt in range(2):
+            for attempt in range(2):
                 file.seek(0)
+                os.utime(file.fileno(), (attempt, attempt))
                 with convert.compressed(file, self.settings, 'a') as pipe:
                     # The first attempt breaks off.
                     seen.append(pipe.read(-1 if seen else 100))

@@ -46,7 +46,7 @@ eventlet.spawn(count)
 for run in (lambda: read(), lambda: tpool.execute(read)):
     ticks.clear()
     run()
-    print(len(ticks) > 20)
+    print(len(ticks) > 10)
 """
 
 
@@ -169,6 +169,16 @@ class PipeTestCase(base.BaseTestCase):
         error = self.assertRaises(exceptions.ConversionFailed, reader.close)
         self.assertIn('the cause', str(error))
 
+    def test_a_failure_that_is_the_cause_of_another(self):
+        def use():
+            with self.shell('printf abc; exit 3') as reader:
+                reader.read(3)
+                self.await_end()
+                raise LookupError
+
+        error = self.assertRaises(exceptions.ConversionFailed, use)
+        self.assertIsInstance(error.__context__, LookupError)
+
     def test_an_end_that_nobody_has_read(self):
         with self.shell('printf abc') as reader:
             self.assertEqual(b'abc', reader.read(3))
@@ -212,6 +222,16 @@ class PipeTestCase(base.BaseTestCase):
     def test_complaints_of_a_program_that_succeeds(self):
         with self.shell('echo hm >&2; echo fine') as reader:
             self.assertEqual(b'fine\n', reader.read())
+
+    def test_a_program_that_cannot_complain_any_more(self):
+        with mock.patch.object(
+            *(pipe.Pipe, '_listen'),
+            autospec=True,
+            side_effect=pipe.Pipe._listen,
+        ) as listen:
+            with self.shell('exec 2>&-; sleep 0.3; echo fine') as reader:
+                self.assertEqual(b'fine\n', reader.read())
+        listen.assert_called_once()
 
     def test_others_that_hold_the_complaints_open(self):
         started = time.monotonic()
