@@ -20,6 +20,10 @@
     |   +-- ImageTaken       the image became active with other data
     +-- LocationUnknown      Glance may or may not have taken the location
     +-- TakenOver            another host has taken the upload over
+    +-- SwiftError           an upload straight to Swift failed
+    |   +-- SwiftFull        there is no room for it
+    |   +-- SwiftLost        the faults lasted too long
+    |   +-- SwiftRefused     Swift does not take it, and never will
     +-- NotDelegated         nobody may ask Glance on the owner's behalf
     +-- NotUndone            what a failed upload has left could not be removed
     +-- UploadFailed         Glance has not got the data that was sent
@@ -320,4 +324,57 @@ class UploadMismatch(OffloadError):
             f'where {sent[0]} bytes of MD5 {sent[1]} were sent, so it was '
             'deleted. The network or a store corrupts data: find out which '
             'before you upload the volume again'
+        )
+
+
+class SwiftError(OffloadError):
+    """An upload straight to Swift failed."""
+
+
+class SwiftFull(SwiftError):
+    """Swift has no room for the image, and Glance would find none either.
+
+    :param doing: what was attempted, for example ``writing an-object``
+    :param answer: what Swift said
+    """
+
+    retriable = False
+
+    def __init__(self, doing: str, answer: str) -> None:
+        super().__init__(
+            f'{doing} failed, because Swift has no room: {answer}. Look at '
+            "the quotas of the account and of the container of Glance's "
+            'store, and at the disks of the cluster'
+        )
+
+
+class SwiftLost(SwiftError):
+    """One request to Swift failed again and again.
+
+    :param doing: what was attempted
+    :param seconds: how long
+    :param cause: what went wrong last
+    """
+
+    def __init__(self, doing: str, seconds: float, cause: Exception) -> None:
+        super().__init__(
+            f'{doing} failed in Swift for {seconds:.0f} s, the last time '
+            f'because of: {cause}. Check that this host reaches Keystone and '
+            'the proxy servers of Swift, and that those are well'
+        )
+
+
+class SwiftRefused(SwiftError):
+    """Swift, or Keystone before it, does not take a request.
+
+    :param doing: what was attempted
+    :param answer: what was said
+    """
+
+    def __init__(self, doing: str, answer: str) -> None:
+        super().__init__(
+            f'{doing} was refused: {answer}. Check that the reference in the '
+            'file that image_upload_swift_config_file names has the '
+            "credentials of Glance's store, and that the store's container "
+            'exists'
         )

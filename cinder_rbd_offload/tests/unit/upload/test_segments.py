@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which segments an image has."""
+
+import hashlib
+import json
+
+import ddt
+from oslotest import base
+
+from cinder_rbd_offload.upload import segments
+
+MIB = segments.MIB
+GIB = 1024 * MIB
+IMAGE = 'an-image'
+
+
+def piece(offset, length, etag='e'):
+    return segments.Piece(offset * MIB, length * MIB, etag)
+
+
+def zero(size):
+    return segments.Entry(f'{IMAGE}-zeros', 'z', size * MIB, size * MIB)
+
+
+@ddt.ddt
+class LayoutTestCase(base.BaseTestCase):
+    @ddt.data(
+        # Nothing, a byte, all of it.
+        (10, [], 4, []),
+        (10, [(0, 1)], 4, [(0, 1)]),
+        (10, [(0, 10 * MIB)], 4, [(0, 4), (4, 8), (8, 10)]),
+        # Extents are rounded to cells, and neighbours joined.
+        (10, [(MIB - 1, 2)], 4, [(0, 2)]),
+        (10, [(0, 5), (20, MIB), (2 * MIB, 1)], 4, [(0, 3)]),
+        (10, [(0, MIB), (2 * MIB, MIB)], 4, [(0, 1), (2, 3)]),
+        # Cuts are where a multiple of the segment is, also after a hole.
+        (10, [(3 * MIB, 3 * MIB)], 4, [(3, 4), (4, 6)]),
+        # What lies behind the end, or has no length, is nothing.
+        (10, [(MIB, 0), (10 * MIB, MIB)], 4, []),
+        (10, [(9 * MIB, 5 * MIB)], 4, [(9, 10)]),
+    )
+    @ddt.unpack
+    def test_stretches(self, size, extents, segment, expected):
+        found = segments.layout(size * MIB, extents, segment * MIB)
+        self.assertEqual(
+            [(a * MIB, b * MIB) for a, b in expected], list(found.stretches)
+        )
+        self.assertEqual(MIB, found.hole)
+
+    def test_the_end_of_the_image_is_the_end(self):
+        found = segments.layout(2 * MIB + 7, [(MIB, MIB + 7)], 64 * MIB)
+        self.assertEqual(((MIB, 2 * MIB + 7),), found.stretches)
+
+    @ddt.data(1, 3, 8, 64)
+    def test_many_pieces_get_fewer(self, step):
+        """A disk of 1 TiB with a cell in use now and then."""
+        size = 1024 * GIB
+        used = [(at * MIB, 1) for at in range(0, MIB, step)]
+        found = segments.layout(size, used, 64 * MIB)
+        total = sum(end - start for start, end in found.stretches)
+        runs = 1 + sum(
+            a[1] != b[0]
+            for a, b in zip(found.stretches, found.stretches[1:], strict=False)
+        )
+        self.assertLessEqual(
+            2 * runs + total // found.hole, segments.MAX_PIECES
+        )
+        self.assertLessEqual(
+            len(found.stretches), runs + segments.MAX_SEGMENTS + 1
+        )
+        for start, end in found.stretches:
+            self.assertEqual((0, 0), (start % MIB, end % MIB))
+
+
+@ddt.ddt
+class ZerosTestCase(base.BaseTestCase):
+    @ddt.data(
+        # No zeros, hardly any, nothing but.
+        (4, [piece(0, 4)], 0),
+        (5, [piece(0, 4)], 1),
+        (1024, [], 1),
+        # A share of the data, and no more than the longest gap.
+        (4096, [piece(0, 1024)], 32),
+        (1030, [piece(0, 1024)], 6),
+        # A disk of 1 TiB with little in it: not too many references.
+        (1024 * 1024, [piece(0, 64)], 263),
+    )
+    @ddt.unpack
+    def test_length(self, size, pieces, expected):
+        self.assertEqual(expected * MIB, segments.zeros(size * MIB, pieces))
+
+    def test_the_lead_case(self):
+        """4 GiB, of which each fourth object is in use."""
+        pieces = [piece(at, 4) for at in range(0, 4096, 16)]
+        length = segments.zeros(4 * GIB, pieces)
+        self.assertEqual(12 * MIB, length)
+        entry = zero(12)
+        lines = segments.entries(4 * GIB, pieces, entry, IMAGE)
+        self.assertEqual(512, len(lines))
+
+
+@ddt.ddt
+class EntriesTestCase(base.BaseTestCase):
+    def lines(self, size, pieces, entry):
+        found = segments.entries(size, pieces, entry, IMAGE)
+        return [(line.name.removeprefix(IMAGE), line.range) for line in found]
+
+    def test_data_alone(self):
+        self.assertEqual(
+            [('-data-000000000', ''), ('-data-000000004', '')],
+            self.lines(6 * MIB, [piece(0, 4), piece(4, 2)], None),
+        )
+
+    def test_zeros_in_front_between_and_behind(self):
+        self.assertEqual(
+            [
+                ('-zeros', f'0-{MIB - 1}'),
+                ('-data-000000001', ''),
+                ('-zeros', ''),
+                ('-zeros', f'0-{MIB - 1}'),
+                ('-data-000000005', ''),
+                ('-zeros', ''),
+            ],
+            self.lines(8 * MIB, [piece(1, 1), piece(5, 1)], zero(2)),
+        )
+
+    def test_only_the_last_is_short(self):
+        size = 5 * MIB + 10
+        found = segments.entries(size, [piece(1, 1)], zero(3), IMAGE)
+        self.assertEqual(
+            [MIB, MIB, 3 * MIB, 10], [line.length for line in found]
+        )
+
+    def test_manifest(self):
+        lines = segments.entries(3 * MIB, [piece(0, 1)], zero(4), IMAGE)
+        text = json.loads(segments.manifest('glance', lines))
+        self.assertEqual(
+            [
+                {
+                    'path': '/glance/an-image-data-000000000',
+                    'etag': 'e',
+                    'size_bytes': MIB,
+                },
+                {
+                    'path': '/glance/an-image-zeros',
+                    'etag': 'z',
+                    'size_bytes': 4 * MIB,
+                    'range': f'0-{2 * MIB - 1}',
+                },
+            ],
+            text,
+        )
+        expected = hashlib.md5(f'ez:0-{2 * MIB - 1};'.encode()).hexdigest()
+        self.assertEqual(expected, segments.etag(lines))
+
+
+@ddt.ddt
+class NestTestCase(base.BaseTestCase):
+    def lines(self, count):
+        return [zero(1)] * count
+
+    @ddt.data(1, 9, 10)
+    def test_few(self, count):
+        lines = self.lines(count)
+        self.assertEqual(([], lines), segments.nest(lines, IMAGE, 10))
+
+    @ddt.data(11, 20, 95)
+    def test_many(self, count):
+        lines = self.lines(count)
+        inner, outer = segments.nest(lines, IMAGE, 10)
+        self.assertEqual(-(-count // 10), len(outer))
+        self.assertEqual([entry for entry, _ in inner], outer)
+        self.assertEqual(count * MIB, sum(line.length for line in outer))
+        self.assertEqual(lines, [line for _, group in inner for line in group])
+        for entry, group in inner:
+            self.assertLessEqual(len(group), 10)
+            self.assertEqual(segments.etag(group), entry.etag)
+            self.assertEqual('', entry.range)
+        self.assertEqual('an-image-part-0000', outer[0].name)
+
+    def test_very_many(self):
+        inner, outer = segments.nest(self.lines(101), IMAGE, 10)
+        self.assertEqual(2, len(outer))
+        self.assertEqual(101 * MIB, sum(line.length for line in outer))
+        self.assertEqual(11 + 2, len({entry.name for entry, _ in inner}))
+        # A manifest is written after those that it lists.
+        written = set()
+        for entry, group in inner:
+            named = {one.name for one in group} - {f'{IMAGE}-zeros'}
+            self.assertLessEqual(named, written)
+            written.add(entry.name)
+
+
+@ddt.ddt
+class NamesTestCase(base.BaseTestCase):
+    @ddt.data(
+        segments.data_name(IMAGE, 5 * MIB),
+        segments.zeros_name(IMAGE),
+        segments.part_name(IMAGE, 3),
+    )
+    def test_ours(self, name):
+        self.assertTrue(segments.is_ours(IMAGE, name))
+
+    @ddt.data(
+        # Of Glance itself, of another image, of nobody.
+        'an-image',
+        'an-image-00001',
+        'an-image-2-zeros',
+        'an-image-zeros-2',
+    )
+    def test_of_others(self, name):
+        self.assertFalse(segments.is_ours(IMAGE, name))

@@ -1,0 +1,440 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Uploads straight to a Swift that does wrong at times."""
+
+import contextlib
+import logging
+from unittest import mock
+
+import ddt
+import fixtures
+from oslotest import base
+
+from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.tests import fake_swift
+from cinder_rbd_offload.tests.unit.upload import fake_source
+from cinder_rbd_offload.upload import segments
+from cinder_rbd_offload.upload import swift
+from cinder_rbd_offload.upload import swift_faults
+from cinder_rbd_offload.upload import swift_reference
+
+IMAGE = '6ba7b810-9dad-11d1-80b4-00c04fd430c8'
+MIB = segments.MIB
+SEGMENT = 3 * MIB
+CELLS = '..aabbcc00.d.eeeeeee...0f'
+# What of it is neither hole nor zeros.
+DATA = 15 * MIB
+SECOND = f'{IMAGE}-data-000000006'
+
+Wrong = fake_swift.Wrong
+
+
+class TestCase(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        self.logs = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
+        self.swift = fake_swift.Swift()
+        self.addCleanup(self.swift.close)
+        self.source = fake_source.Source(CELLS)
+        # The pauses between attempts are not waited for.
+        self.naps = []
+        patcher = mock.patch.object(
+            swift_faults.Patience,
+            '__init__',
+            autospec=True,
+            side_effect=self.impatient,
+        )
+        self.patience = swift_faults.Patience.__init__
+        patcher.start()
+        self.addCleanup(patcher.stop)
+        self.clock = 0.0
+
+    def impatient(self, this, seconds, sleep=None):
+        def pause(nap):
+            self.naps.append(nap)
+            self.clock += nap
+            if sleep:
+                sleep(0)
+
+        self.patience(this, seconds, pause, lambda: self.clock)
+
+    def account(self, **changes):
+        given = {
+            'auth_address': f'{self.swift.url}/v3',
+            'user': 'service:glance',
+            'key': self.swift.password,
+        }
+        return swift_reference.Account('ref1', **given | changes)
+
+    def sink(self, segment=SEGMENT, workers=2, timeout=5, **more):
+        self.seen = []
+        return swift.SwiftSink(
+            more.pop('account', self.account()),
+            swift_reference.Access(),
+            more.pop('container', self.swift.container),
+            IMAGE,
+            swift.Settings(workers, segment, 300, timeout),
+            **more,
+        )
+
+    def send(self, sink=None, source=None):
+        sink = sink or self.sink()
+        return sink.send(source or self.source, self.seen.append)
+
+    def assertWhole(self, source=None):
+        source = source or self.source
+        found = self.swift.objects[IMAGE]
+        self.assertEqual(source.size, found.size)
+        self.assertEqual(source.content(), self.swift.read(IMAGE))
+        used = {line['path'] for line in self.swift.leaves(IMAGE)}
+        parts = f'{IMAGE}-part-'
+        there = {
+            f'/glance/{name}'
+            for name in self.swift.objects
+            if name != IMAGE and not name.startswith(parts)
+        }
+        self.assertEqual(used, there)
+
+
+@ddt.ddt
+class SendTestCase(TestCase):
+    def test_sparse(self):
+        outcome = self.send()
+        self.assertWhole()
+        self.assertEqual(DATA + MIB, outcome.sent)
+        self.assertEqual(outcome.sent, self.swift.received)
+        self.assertEqual(DATA, outcome.segments and self.sent_data())
+        self.assertEqual(self.source.size, outcome.size)
+
+    def sent_data(self):
+        return sum(
+            found.size
+            for name, found in self.swift.objects.items()
+            if '-data-' in name
+        )
+
+    def test_nothing_is_read_twice_or_for_nothing(self):
+        self.send()
+        allocated = sum(length for _, length in self.source.extents())
+        self.assertEqual(allocated, self.source.read)
+
+    @ddt.data('a', '.', '0', 'a.', '.a', 'a0', '0a', 'a' * 10, '.' * 10)
+    def test_shapes(self, cells):
+        source = fake_source.Source(cells)
+        self.send(source=source)
+        self.assertWhole(source)
+
+    @ddt.data('a', '.', 'a..', '00')
+    def test_an_odd_size(self, cells):
+        source = fake_source.Source(cells, tail=12345)
+        self.send(source=source)
+        self.assertWhole(source)
+
+    def test_no_segment_but_the_last_is_below_1_mib(self):
+        source = fake_source.Source('a.a0aa.' * 5, tail=5)
+        self.send(source=source)
+        lengths = [
+            len(range(*fake_swift._slice(line).indices(line['size_bytes'])))
+            for line in self.swift.leaves(IMAGE)
+        ]
+        self.assertEqual(5, lengths.pop())
+        self.assertGreaterEqual(min(lengths), MIB)
+
+    def test_more_lines_than_a_manifest_has(self):
+        self.swift.info['slo']['max_manifest_segments'] = 4
+        source = fake_source.Source('a.' * 6)
+        self.send(source=source)
+        self.assertWhole(source)
+        self.assertEqual(3, len(self.swift.objects[IMAGE].lines))
+
+    def test_progress(self):
+        self.send()
+        self.assertEqual(sorted(self.seen), self.seen)
+        self.assertEqual(self.source.size, self.seen[-1])
+        self.assertLess(0, self.seen[0])
+
+    def test_no_secret_is_told(self):
+        self.swift.wrong = lambda method, name: (
+            Wrong(status=503) if len(self.swift.requests) == 2 else None
+        )
+        account = self.account()
+        self.send(self.sink(account=account))
+        told = self.logs.output + repr(account)
+        self.assertIn('503', told)
+        self.assertNotIn(self.swift.password, told)
+        self.assertNotIn('token-1', told)
+
+    def test_withdraw_and_restore(self):
+        sink = self.sink()
+        self.send(sink)
+        sink.withdraw()
+        self.assertNotIn(IMAGE, self.swift.objects)
+        sink.withdraw()
+        sink.restore()
+        self.assertWhole()
+
+
+@ddt.ddt
+class FaultsTestCase(TestCase):
+    def spoil(self, method, name, *wrongs):
+        """Have the first requests of a name go wrong."""
+        left = list(wrongs)
+        self.swift.wrong = lambda one, other: (
+            left.pop(0) if left and (one, other) == (method, name) else None
+        )
+        self.addCleanup(lambda: self.assertEqual([], left))
+
+    @ddt.data(
+        Wrong(fake_swift.BEFORE),
+        Wrong(fake_swift.MIDDLE),
+        Wrong(fake_swift.AFTER),
+        Wrong(fake_swift.BEFORE, 503),
+        Wrong(fake_swift.MIDDLE, 500),
+        Wrong(fake_swift.AFTER, 503),
+        Wrong(status=401),
+        Wrong(status=408),
+        Wrong(status=429),
+        Wrong(status=498),
+        Wrong(status=499),
+        Wrong(fake_swift.AFTER, stall=0.7),
+    )
+    def test_a_segment_is_sent_again(self, wrong):
+        self.spoil('PUT', SECOND, wrong)
+        outcome = self.send(self.sink(timeout=0.5))
+        self.assertWhole()
+        self.assertEqual({SECOND}, self.again())
+        self.assertLessEqual(outcome.sent, DATA + MIB + SEGMENT)
+
+    def again(self):
+        counts = self.swift.count('PUT')
+        return {name for name, count in counts.items() if count > 1}
+
+    @ddt.data('PUT', 'HEAD')
+    def test_the_manifest_too(self, method):
+        self.spoil(
+            method, IMAGE, Wrong(), Wrong(status=503), Wrong(status=401)
+        )
+        self.send()
+        self.assertWhole()
+
+    def test_the_listing_too(self):
+        self.spoil('GET', '', Wrong(), Wrong(status=503))
+        self.send()
+        self.assertWhole()
+
+    def test_every_other_request_fails(self):
+        self.swift.wrong = lambda method, name: (
+            Wrong() if len(self.swift.requests) % 2 else None
+        )
+        self.send()
+        self.assertWhole()
+
+    def test_a_new_token(self):
+        self.swift.expired.add('token-1')
+        self.send()
+        self.assertWhole()
+        self.assertLessEqual(2, self.swift.tokens)
+
+    def test_no_token_will_do(self):
+        self.swift.expired.update(f'token-{n}' for n in range(99))
+        self.assertRaises(exceptions.SwiftRefused, self.send)
+
+    def test_what_arrives_is_not_what_left(self):
+        self.swift.corrupt.add(SECOND)
+        self.send()
+        self.assertWhole()
+        self.assertEqual({SECOND}, self.again())
+
+    def test_retry_after(self):
+        self.spoil(
+            'PUT', SECOND, Wrong(status=429, headers={'Retry-After': '77'})
+        )
+        self.send()
+        self.assertIn(77.0, self.naps)
+
+    def test_patience_ends(self):
+        self.swift.wrong = lambda method, name: (
+            Wrong(status=503) if name == SECOND else None
+        )
+        error = self.assertRaises(exceptions.SwiftLost, self.send)
+        self.assertIn('503', str(error))
+        self.assertIn('300 s', str(error))
+        self.assertLessEqual(sum(self.naps), 300)
+        self.assertNotIn(IMAGE, self.swift.objects)
+
+    @ddt.data(
+        (403, exceptions.SwiftRefused),
+        (404, exceptions.SwiftRefused),
+        (413, exceptions.SwiftFull),
+        (507, exceptions.SwiftFull),
+    )
+    @ddt.unpack
+    def test_final(self, status, error):
+        self.spoil('PUT', SECOND, Wrong(fake_swift.BEFORE, status))
+        raised = self.assertRaises(error, self.send)
+        self.assertIn(str(status), str(raised))
+        self.assertIn('as told', str(raised))
+        self.assertNotIn(IMAGE, self.swift.objects)
+        self.assertEqual(set(), self.again())
+
+    def test_no_container(self):
+        sink = self.sink(container='elsewhere')
+        error = self.assertRaises(exceptions.SwiftRefused, self.send, sink)
+        self.assertIn('container', str(error))
+
+    def test_a_wrong_key(self):
+        sink = self.sink(account=self.account(key='wrong'))
+        error = self.assertRaises(exceptions.SwiftRefused, self.send, sink)
+        self.assertIn('Keystone', str(error))
+
+    def test_nobody_listens(self):
+        account = self.account(auth_address='http://127.0.0.1:1/v3')
+        sink = self.sink(account=account)
+        self.assertRaises(exceptions.SwiftLost, self.send, sink)
+
+    def test_no_large_objects(self):
+        del self.swift.info['slo']
+        error = self.assertRaises(exceptions.SwiftRefused, self.send)
+        self.assertIn('filter slo', str(error))
+
+    def test_no_limits_told(self):
+        self.swift.info = None
+        with mock.patch.object(
+            fake_swift._Handler, '_put_manifest', autospec=True
+        ) as put:
+            put.return_value = 201, b'', {}
+            self.assertRaises(exceptions.SwiftRefused, self.send)
+        put.assert_called_once()
+
+    @ddt.data(
+        ('503 Service Unavailable', []),
+        ('400 Bad Request', [['/glance/x', '503 Service Unavailable']]),
+        ('500 Internal Error', []),
+    )
+    def test_a_manifest_fails_late_by_chance(self, final):
+        self.swift.heartbeat_status = [final]
+        self.swift.heartbeat_status.append(('201 Created', []))
+        self.send()
+        self.assertWhole()
+
+    def test_a_manifest_fails_late(self):
+        wrong = [['/glance/x', 'Etag Mismatch']]
+        self.swift.heartbeat_status = [('400 Bad Request', wrong)]
+        error = self.assertRaises(exceptions.SwiftRefused, self.send)
+        self.assertIn('Etag Mismatch', str(error))
+
+    def test_the_source_fails(self):
+        """An OSError of the source is none of the connection."""
+        self.source.fail[7 * MIB] = TimeoutError('no OSD')
+        error = self.assertRaises(TimeoutError, self.send)
+        self.assertEqual('no OSD', str(error))
+        self.assertEqual(set(), self.again())
+        self.assertNotIn(SECOND, self.swift.objects)
+
+    def test_the_source_is_too_short(self):
+        self.source.size += MIB
+        real = self.source.extents
+        self.source.extents = lambda: [*real(), (25 * MIB, MIB)]
+        self.source._cell = lambda number: b'a' * (MIB if number < 25 else 9)
+        error = self.assertRaises(exceptions.CephError, self.send)
+        self.assertIn('there are 9', str(error))
+
+
+@ddt.ddt
+class EndTestCase(TestCase):
+    def test_cancel(self):
+        reads = []
+
+        def check():
+            reads.append(self.source.read)
+            if self.source.read > 4 * MIB:
+                raise exceptions.ImageGone(IMAGE)
+
+        sink = self.sink(check=check)
+        self.assertRaises(exceptions.ImageGone, self.send, sink)
+        self.assertLess(self.source.read, 8 * MIB)
+        sink.remove()
+        self.assertEqual({}, self.swift.objects)
+
+    def test_cancel_ends_a_pause(self):
+        self.swift.wrong = lambda method, name: Wrong(status=503)
+        check = mock.Mock(side_effect=[None, exceptions.ImageGone(IMAGE)])
+        sink = self.sink(check=check)
+        self.assertRaises(exceptions.ImageGone, self.send, sink)
+
+    def test_again_after_a_crash(self):
+        self.source.fail[17 * MIB] = RuntimeError('a crash')
+        self.assertRaises(RuntimeError, self.send)
+        there = sum(found.size for found in self.swift.objects.values())
+        self.assertLess(0, there)
+        self.source.fail.clear()
+        outcome = self.send()
+        self.assertWhole()
+        self.assertEqual(there, outcome.reused)
+        self.assertEqual(DATA + MIB - there, outcome.sent)
+
+    def test_again_with_other_data(self):
+        self.send(source=fake_source.Source(CELLS.replace('b', 'x')))
+        outcome = self.send()
+        self.assertWhole()
+        self.assertLess(0, outcome.reused)
+        self.assertLess(outcome.reused, DATA)
+
+    def test_again_in_other_pieces(self):
+        self.send(self.sink(segment=2 * MIB))
+        self.send(self.sink(segment=5 * MIB))
+        self.assertWhole()
+
+    def test_again_when_all_is_there(self):
+        self.send()
+        outcome = self.send()
+        self.assertWhole()
+        self.assertEqual(DATA, outcome.reused)
+        self.assertEqual(MIB, outcome.sent)
+
+    def test_remove(self):
+        self.swift.page = 3
+        self.swift.info['slo']['max_manifest_segments'] = 4
+        self.send()
+        self.sink().remove()
+        self.assertEqual({}, self.swift.objects)
+        self.sink().remove()
+
+    def test_remove_what_is_not_listed_yet(self):
+        self.swift.unlisted.add(SECOND)
+        sink = self.sink()
+        self.send(sink)
+        sink.remove()
+        self.assertEqual({}, self.swift.objects)
+
+    def test_remove_what_was_lost_on_the_way_back(self):
+        self.swift.wrong = lambda method, name: (
+            Wrong(fake_swift.AFTER) if name == SECOND else None
+        )
+        self.swift.unlisted.add(SECOND)
+        sink = self.sink()
+        self.assertRaises(exceptions.SwiftLost, self.send, sink)
+        self.assertIn(SECOND, self.swift.objects)
+        self.swift.wrong = lambda method, name: None
+        sink.remove()
+        self.assertEqual({}, self.swift.objects)
+
+    def test_remove_leaves_what_others_made(self):
+        others = {
+            IMAGE: fake_swift.Object(b'', 'e'),
+            f'{IMAGE}-00001': fake_swift.Object(b'a', 'e', None, 1),
+            'another': fake_swift.Object(b'a', 'e', None, 1),
+        }
+        self.swift.objects.update(others)
+        self.sink().remove()
+        self.assertEqual(others, self.swift.objects)
+
+    def test_remove_goes_on_where_one_fails(self):
+        self.send()
+        with contextlib.suppress(exceptions.SwiftRefused):
+            self.swift.wrong = lambda method, name: (
+                Wrong(status=403)
+                if (method, name) == ('DELETE', SECOND)
+                else None
+            )
+            self.sink().remove()
+        self.assertEqual([SECOND], list(self.swift.objects))

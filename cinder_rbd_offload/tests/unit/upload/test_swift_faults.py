@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is tried again, when, and for how long."""
+
+import ddt
+from keystoneauth1 import exceptions as ks_exceptions
+from oslotest import base
+import requests
+
+from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.upload import swift_faults
+
+
+def answer(status, text='', **headers):
+    made = requests.Response()
+    made.status_code = status
+    made.reason = 'Reason'
+    made._content = text.encode()
+    made.headers.update(headers)
+    return made
+
+
+class PatienceTestCase(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        self.clock = 100.0
+        self.naps = []
+        self.attempts = 0
+
+    def pause(self, seconds):
+        self.naps.append(seconds)
+        self.clock += seconds
+
+    def run_with(self, *errors, seconds=60):
+        left = list(errors)
+
+        def once():
+            self.attempts += 1
+            # What an attempt takes counts as well, from the first fault on.
+            self.clock += 10
+            if left:
+                raise left.pop(0)
+            return 'a result'
+
+        patience = swift_faults.Patience(
+            seconds, self.pause, lambda: self.clock
+        )
+        return patience.run('doing it', once)
+
+    def test_at_once(self):
+        self.assertEqual('a result', self.run_with())
+        self.assertEqual([], self.naps)
+
+    def test_pauses_grow_to_a_bound(self):
+        faults = [swift_faults.Fault('x') for _ in range(200)]
+        self.run_with(*faults, seconds=10_000)
+        self.assertLessEqual(max(self.naps), swift_faults.LONGEST_PAUSE)
+        self.assertLessEqual(max(self.naps[:3]), 2.0)
+        self.assertLess(5, sum(self.naps[100:]) / 100)
+        self.assertEqual(len(self.naps), len(set(self.naps)))
+
+    def test_swift_asks_for_a_pause(self):
+        self.run_with(swift_faults.Fault('x', 40))
+        self.assertEqual([40], self.naps)
+
+    def test_swift_asks_for_a_longer_one_than_there_is_patience(self):
+        error = self.assertRaises(
+            exceptions.SwiftLost, self.run_with, swift_faults.Fault('x', 61)
+        )
+        self.assertIn('doing it failed in Swift for 60 s', str(error))
+        self.assertEqual([], self.naps)
+
+    def test_time_passes_in_attempts_too(self):
+        faults = [swift_faults.Fault('x') for _ in range(200)]
+        self.assertRaises(exceptions.SwiftLost, self.run_with, *faults)
+        self.assertLessEqual(self.attempts, 8)
+
+    def test_what_is_no_fault_ends_it(self):
+        self.assertRaises(LookupError, self.run_with, LookupError())
+        self.assertEqual(1, self.attempts)
+
+    def test_tokens(self):
+        self.run_with(*[swift_faults.TokenFault('x')] * 2)
+        self.assertRaises(
+            exceptions.SwiftRefused,
+            self.run_with,
+            *[swift_faults.TokenFault('x')] * 3,
+        )
+
+
+@ddt.ddt
+class JudgeTestCase(base.BaseTestCase):
+    @ddt.data(200, 201, 202, 204)
+    def test_good(self, status):
+        swift_faults.judge(answer(status), 'it')
+
+    @ddt.data(408, 429, 498, 499, 500, 502, 503, 504)
+    def test_fault(self, status):
+        error = self.assertRaises(
+            swift_faults.Fault, swift_faults.judge, answer(status), 'it'
+        )
+        self.assertEqual(0, error.pause)
+
+    @ddt.data(('7', 7.0), ('Fri, 31 Dec 1999 23:59:59 GMT', 0.0), ('', 0.0))
+    @ddt.unpack
+    def test_retry_after(self, text, expected):
+        error = self.assertRaises(
+            swift_faults.Fault,
+            swift_faults.judge,
+            answer(503, **{'Retry-After': text}),
+            'it',
+        )
+        self.assertEqual(expected, error.pause)
+
+    @ddt.data(
+        (401, swift_faults.TokenFault),
+        (400, exceptions.SwiftRefused),
+        (403, exceptions.SwiftRefused),
+        (404, exceptions.SwiftRefused),
+        (422, exceptions.SwiftRefused),
+        (301, exceptions.SwiftRefused),
+        (413, exceptions.SwiftFull),
+        (507, exceptions.SwiftFull),
+    )
+    @ddt.unpack
+    def test_others(self, status, expected):
+        error = self.assertRaises(
+            expected, swift_faults.judge, answer(status, 'why'), 'it'
+        )
+        self.assertIn('why', str(error))
+
+    @ddt.data(
+        (202, '  {"Response Status": "201 Created", "Errors": []}'),
+        (201, ''),
+    )
+    @ddt.unpack
+    def test_good_manifests(self, status, text):
+        swift_faults.judge_manifest(answer(status, text), 'it')
+
+    @ddt.data(
+        (202, '  ', swift_faults.Fault),
+        (202, '{"Response Status": ""}', swift_faults.Fault),
+        (202, '{"Response Status": "503 X"}', swift_faults.Fault),
+        (202, '{"Response Status": "413 X"}', exceptions.SwiftFull),
+        (202, '{"Response Status": "422 X"}', exceptions.SwiftRefused),
+        (400, '{"Errors": [["/a/b", "503 X"]]}', swift_faults.Fault),
+        (400, '{"Errors": [["/a/b", "404 X"]]}', exceptions.SwiftRefused),
+        (
+            400,
+            '{"Errors": [["/a", "503 X"], ["/b", "Etag Mismatch"]]}',
+            exceptions.SwiftRefused,
+        ),
+        (400, 'no JSON', exceptions.SwiftRefused),
+        (401, '', swift_faults.TokenFault),
+        (503, '', swift_faults.Fault),
+        (413, '', exceptions.SwiftFull),
+    )
+    @ddt.unpack
+    def test_other_manifests(self, status, text, expected):
+        self.assertRaises(
+            expected, swift_faults.judge_manifest, answer(status, text), 'it'
+        )
+
+    @ddt.data(
+        (ks_exceptions.ConnectFailure('x'), True),
+        (ks_exceptions.ConnectTimeout('x'), True),
+        (ks_exceptions.UnknownConnectionError('x', ValueError()), True),
+        (ks_exceptions.SSLError('EOF in violation of protocol'), True),
+        (ks_exceptions.SSLError('certificate verify failed'), False),
+        (ks_exceptions.ServiceUnavailable(), True),
+        (ks_exceptions.Unauthorized(), False),
+        (ks_exceptions.EndpointNotFound('x'), False),
+    )
+    @ddt.unpack
+    def test_errors_of_the_session(self, error, again):
+        found = swift_faults.translate(error, 'it')
+        kind = swift_faults.Fault if again else exceptions.SwiftRefused
+        self.assertIsInstance(found, kind)

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which parts of an image are objects in Swift, and how they make it whole.
+
+The image is a static large object: a manifest that lists segments. Data is cut
+into segments of bounded size, so that a fault costs no more than one of them.
+Zeros are not sent: one object of zeros stands for all of them, as often and as
+much of it as is needed.
+
+Swift delivers segments of less than 1 MiB at one a second (its option
+``rate_limit_under_size``), so nothing here is smaller than a cell of 1 MiB but
+the end of the image. A manifest lists at most 1000 segments; a larger one
+lists manifests. And a large object can be deleted in one request only if it
+has no more than 100,000 segments in all, so the more pieces an image would
+have, the longer zeros must be to count.
+
+All of this is a pure function of the data: no I/O, no clock.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Sequence
+import dataclasses
+import hashlib
+import json
+
+MIB = 1 << 20
+
+# The grain of all cuts, in bytes.
+CELL = MIB
+
+# How many pieces an image may have before zeros must be longer to count, and
+# how many more the references to the object of zeros may be.
+MAX_PIECES = 80_000
+MAX_ZEROS = 4_000
+
+# How many segments of data there may be before they get larger.
+MAX_SEGMENTS = 10_000
+
+# The object of zeros has at most this share of the bytes of the data, unless
+# there would be too many references to it.
+ZEROS_SHARE = 32
+
+# Swift's own default (its option max_manifest_segments).
+MAX_ENTRIES = 1000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Layout:
+    """What is to be read, and how.
+
+    :param stretches: the (start, end) of what may hold data, in order, each to
+        be read by one worker; all else is zeros
+    :param hole: the bytes of zeros that end a segment
+    """
+
+    stretches: tuple[tuple[int, int], ...]
+    hole: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of the image that is an object of its own.
+
+    :param offset: where in the image it begins, in bytes
+    :param etag: its MD5, as Swift has it
+    """
+
+    offset: int
+    length: int
+    etag: str
+
+    @property
+    def end(self) -> int:
+        """Where in the image it ends."""
+        return self.offset + self.length
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a manifest.
+
+    :param name: the object
+    :param etag: the object's
+    :param size: the bytes of the whole object
+    :param length: how many of its first bytes are meant
+    """
+
+    name: str
+    etag: str
+    size: int
+    length: int
+
+    @property
+    def range(self) -> str:
+        """The range that is meant; '' for all of it."""
+        return f'0-{self.length - 1}' if self.length < self.size else ''
+
+
+def layout(
+    size: int, extents: Iterable[tuple[int, int]], segment: int
+) -> Layout:
+    """Say what to read of an image.
+
+    :param size: its bytes
+    :param extents: the (offset, length) of what may hold data, in order
+    :param segment: the most bytes of a segment; more where there would be very
+        many of them
+    """
+    runs = _merge(_cells(size, extents), CELL)
+    total = sum(end - start for start, end in runs)
+    hole = CELL
+    while 2 * len(runs) + total // hole > MAX_PIECES:
+        hole *= 2
+        runs = _merge(runs, hole)
+        total = sum(end - start for start, end in runs)
+    segment = max(
+        *(_up(segment, CELL), _up(-(-total // MAX_SEGMENTS), CELL)),
+        # Else the cuts between segments would be pieces too many.
+        hole,
+    )
+    return Layout(tuple(_cut(runs, segment)), hole)
+
+
+def zeros(size: int, pieces: Sequence[Piece]) -> int:
+    """Return the bytes that the object of zeros has to have; 0 for none.
+
+    :param size: the bytes of the image
+    :param pieces: its data, in order
+    """
+    gaps = [length for _offset, length in _gaps(size, pieces)]
+    if not gaps:
+        return 0
+    data = sum(piece.length for piece in pieces)
+    wanted = min(max(gaps), data // ZEROS_SHARE)
+    return max(
+        *(_up(wanted, CELL), _up(-(-sum(gaps) // MAX_ZEROS), CELL)),
+        CELL,
+    )
+
+
+def entries(
+    size: int, pieces: Sequence[Piece], zero: Entry | None, image_id: str
+) -> list[Entry]:
+    """List what makes an image, in order.
+
+    :param size: the bytes of the image
+    :param pieces: its data, in order
+    :param zero: the whole object of zeros; None where there are none
+    """
+    parts: list[tuple[int, list[Entry]]] = [
+        (
+            piece.offset,
+            [
+                Entry(
+                    *(data_name(image_id, piece.offset), piece.etag),
+                    *(piece.length, piece.length),
+                )
+            ],
+        )
+        for piece in pieces
+    ]
+    for offset, length in _gaps(size, pieces):
+        assert zero is not None
+        whole, rest = divmod(length, zero.size)
+        some = [dataclasses.replace(zero, length=rest)] if rest else []
+        parts.append((offset, [zero] * whole + some))
+    parts.sort(key=lambda part: part[0])
+    return [entry for _offset, group in parts for entry in group]
+
+
+def manifest(container: str, lines: Iterable[Entry]) -> bytes:
+    """Write a manifest, which Swift checks against the objects."""
+    return json.dumps(
+        [
+            {
+                'path': f'/{container}/{line.name}',
+                'etag': line.etag,
+                'size_bytes': line.size,
+            }
+            | ({'range': line.range} if line.range else {})
+            for line in lines
+        ]
+    ).encode()
+
+
+def etag(lines: Iterable[Entry]) -> str:
+    """Return the ETag that Swift gives a manifest."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for line in lines:
+        text = f'{line.etag}:{line.range};' if line.range else line.etag
+        digest.update(text.encode())
+    return digest.hexdigest()
+
+
+def nest(
+    lines: Sequence[Entry], image_id: str, most: int
+) -> tuple[list[tuple[Entry, Sequence[Entry]]], Sequence[Entry]]:
+    """Spread the lines over manifests that are short enough.
+
+    :param most: how many lines one may have
+    :returns: the manifests to write first, each with the line that stands for
+        it, and the lines of the image's own
+    """
+    inner: list[tuple[Entry, Sequence[Entry]]] = []
+    while len(lines) > most:
+        outer = []
+        for first in range(0, len(lines), most):
+            group = lines[first : first + most]
+            length = sum(line.length for line in group)
+            name = part_name(image_id, len(inner))
+            outer.append(Entry(name, etag(group), length, length))
+            inner.append((outer[-1], group))
+        lines = outer
+    return inner, lines
+
+
+def data_name(image_id: str, offset: int) -> str:
+    """Name the segment that holds the data at an offset of the image."""
+    return f'{image_id}-data-{offset // CELL:09d}'
+
+
+def zeros_name(image_id: str) -> str:
+    """Name the object of zeros."""
+    return f'{image_id}-zeros'
+
+
+def part_name(image_id: str, number: int) -> str:
+    """Name a manifest that the image's own lists."""
+    return f'{image_id}-part-{number:04d}'
+
+
+def is_ours(image_id: str, name: str) -> bool:
+    """Tell whether an object was made here, and not by Glance itself.
+
+    Glance's own segments are called ``<image>-00001`` and so on.
+    """
+    prefixes = (f'{image_id}-data-', f'{image_id}-part-')
+    return name == zeros_name(image_id) or name.startswith(prefixes)
+
+
+def _up(number: int, unit: int) -> int:
+    return -(-number // unit) * unit
+
+
+def _cells(
+    size: int, extents: Iterable[tuple[int, int]]
+) -> Iterable[tuple[int, int]]:
+    """Round extents to whole cells."""
+    for offset, length in extents:
+        end = min(_up(offset + length, CELL), size)
+        if length > 0 and offset < size:
+            yield offset // CELL * CELL, end
+
+
+def _merge(
+    runs: Iterable[tuple[int, int]], hole: int
+) -> list[tuple[int, int]]:
+    """Join runs that are less than a hole apart."""
+    merged: list[tuple[int, int]] = []
+    for start, end in runs:
+        if merged and start - merged[-1][1] < hole:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _cut(
+    runs: Iterable[tuple[int, int]], segment: int
+) -> Iterable[tuple[int, int]]:
+    """Cut runs where a multiple of the segment's size is."""
+    for start, end in runs:
+        while start < end:
+            stop = min(end, (start // segment + 1) * segment)
+            yield start, stop
+            start = stop
+
+
+def _gaps(size: int, pieces: Sequence[Piece]) -> Iterable[tuple[int, int]]:
+    """List the (offset, length) of what is in no piece."""
+    position = 0
+    for piece in pieces:
+        if piece.offset > position:
+            yield position, piece.offset - position
+        position = piece.end
+    if position < size:
+        yield position, size - position

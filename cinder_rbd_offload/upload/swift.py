@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image straight from a snapshot to Swift, past Glance.
+
+It becomes what Glance would have made of it, an object of the image's id in
+the container of Glance's store, and Glance reads and deletes it as its own.
+The order of the steps lets a crash leave nothing that looks whole::
+
+    segments of data   several at a time; each checked by its MD5
+    the zeros          one object, however many zeros there are
+    inner manifests    only where there are more than 1000 lines
+    the manifest       from here on there is an image, which Swift has checked
+
+:meth:`SwiftSink.send` after a crash sends only what is not there yet, and
+:meth:`SwiftSink.remove` takes away whatever is there. Neither touches an
+object of another name than those that this module gives.
+"""
+
+from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Iterator
+from collections.abc import Sequence
+from concurrent import futures
+import dataclasses
+import functools
+from typing import Any
+
+from oslo_log import log as logging
+
+from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.upload import segments
+from cinder_rbd_offload.upload import swift_body
+from cinder_rbd_offload.upload import swift_client
+from cinder_rbd_offload.upload import swift_data
+from cinder_rbd_offload.upload import swift_faults
+from cinder_rbd_offload.upload import swift_reference
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator may set.
+
+    :param workers: segments that are sent at the same time
+    :param segment: the most bytes of one; a fault costs at most as many
+    :param patience: seconds that the faults of one request may last
+    :param timeout: seconds that a connection may be silent
+    """
+
+    workers: int = 4
+    segment: int = 64 * segments.MIB
+    patience: float = swift_faults.PATIENCE
+    timeout: float = swift_client.TIMEOUT
+
+
+class SwiftSink:
+    """One image in Swift.
+
+    :param account: where the Glance store keeps its images
+    :param access: how to get there
+    :param container: of the Glance store; it must be there
+    :param image_id: the Glance image
+    :param check: called between pieces of data, by any thread; what it raises
+        ends the upload
+    """
+
+    def __init__(
+        self,
+        account: swift_reference.Account,
+        access: swift_reference.Access,
+        container: str,
+        image_id: str,
+        settings: Settings | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._settings = settings or Settings()
+        self._image_id = image_id
+        self._halt = swift_data.Halt(check)
+        session = account.session(access)
+        patience = self._settings.patience
+        client = functools.partial(
+            swift_client.Client,
+            session,
+            swift_reference.address(session, access),
+            container,
+            self._settings.timeout,
+        )
+        self._client = client(
+            swift_faults.Patience(patience, self._halt.pause)
+        )
+        # What is to be undone is undone, whoever has had the upload stopped.
+        self._cleaner = client(swift_faults.Patience(patience))
+        # Whatever may be there, though a listing does not show it yet.
+        self._names: set[str] = set()
+        self._lines: Sequence[segments.Entry] = ()
+
+    def send(
+        self,
+        source: swift_body.Source,
+        progress: Callable[[int], Any] = lambda done: None,
+    ) -> swift_data.Outcome:
+        """Have the image in Swift, whole; send what is not there yet.
+
+        On an error, some of it may be there: send again, or remove.
+
+        :param source: the same at each attempt
+        :param progress: told the bytes of the image that are done, by any
+            thread, one at a time
+        :raises SwiftFull: when there is no room for it
+        :raises SwiftLost: when faults lasted too long
+        :raises SwiftRefused: when Swift will not take it
+        :raises CephError: when the source cannot be read
+        """
+        self._halt.clear()
+        outcome = swift_data.Outcome(source.size)
+        most = self._client.most_entries(segments.MAX_ENTRIES)
+        there = {
+            name: (size, etag)
+            for name, size, etag in self._listed(self._client)
+        }
+        layout = segments.layout(
+            source.size, source.extents(), self._settings.segment
+        )
+        data = swift_data.Data(
+            *(self._client, self._image_id, source, layout, there),
+            *(self._halt, outcome, self._names.add, progress),
+        )
+        pieces = data.send(self._settings.workers)
+        zero = self._send_zeros(data, segments.zeros(source.size, pieces))
+        lines = segments.entries(source.size, pieces, zero, self._image_id)
+        inner, self._lines = segments.nest(
+            lines, self._image_id, min(most, segments.MAX_ENTRIES)
+        )
+        for entry, group in inner:
+            self._halt.check()
+            self._names.add(entry.name)
+            self._put_manifest(self._client, entry.name, group)
+        self._put_manifest(self._client, self._image_id, self._lines)
+        self._verify(source.size)
+        # What an earlier attempt had cut in another way.
+        names = {line.name for line in (*lines, *self._lines)}
+        self._delete(self._names - names)
+        outcome.segments, outcome.lines = len(pieces), len(lines)
+        LOG.info('Image %s is in Swift: %s', self._image_id, outcome)
+        return outcome
+
+    def withdraw(self) -> None:
+        """Take the image away, and leave its data there; fine if it is gone.
+
+        A location that names it is of no use from here on.
+        """
+        self._cleaner.delete(self._image_id)
+
+    def restore(self) -> None:
+        """Have the image there again, after :meth:`send` and a withdrawal."""
+        self._put_manifest(self._cleaner, self._image_id, self._lines)
+
+    def remove(self) -> None:
+        """Take away whatever was made of the image; fine if it is not there.
+
+        No active image may point to it. An object of the image's id that
+        Glance itself has made is left alone, with its segments. Swift may
+        show objects late that were written in the last moments before a
+        crash: do this again after some minutes.
+        """
+        headers = self._cleaner.head(self._image_id) or {}
+        if headers.get('X-Static-Large-Object', '').lower() == 'true':
+            self._cleaner.delete(self._image_id)
+        listed = self._listed(self._cleaner)
+        self._delete(self._names.union(name for name, *_ in listed))
+
+    def _listed(
+        self, client: swift_client.Client
+    ) -> Iterator[tuple[str, int, str]]:
+        """List our objects of the image, with their bytes and MD5s."""
+        for entry in client.names(f'{self._image_id}-'):
+            if segments.is_ours(self._image_id, entry[0]):
+                self._names.add(entry[0])
+                yield entry
+
+    def _send_zeros(
+        self, data: swift_data.Data, length: int
+    ) -> segments.Entry | None:
+        """Have the object of zeros there, if there are any."""
+        if not length:
+            return None
+        name = segments.zeros_name(self._image_id)
+        body = swift_body.Zeros(length, self._halt.check)
+        data.put(name, body)
+        return segments.Entry(name, body.etag, length, length)
+
+    def _put_manifest(
+        self,
+        client: swift_client.Client,
+        name: str,
+        lines: Sequence[segments.Entry],
+    ) -> None:
+        client.put_manifest(
+            name,
+            segments.manifest(client.container, lines),
+            segments.etag(lines),
+        )
+
+    def _verify(self, size: int) -> None:
+        """Require that Swift has the image as a whole.
+
+        :raises SwiftRefused: when it has another one
+        """
+        headers = self._client.head(self._image_id) or {}
+        found = headers.get('Content-Length')
+        if found != str(size):
+            raise exceptions.SwiftRefused(
+                f'image {self._image_id}',
+                f'it has {found} bytes in Swift, and {size} in Ceph',
+            )
+
+    def _delete(self, names: Collection[str]) -> None:
+        """Delete objects, several at a time."""
+        with futures.ThreadPoolExecutor(self._settings.workers) as pool:
+            # Every one is tried, and then the first error is raised.
+            results = [
+                pool.submit(self._cleaner.delete, name) for name in names
+            ]
+        for result in results:
+            result.result()
+        self._names.difference_update(names)
