@@ -27,11 +27,11 @@ from typing import Any
 from oslo_log import log as logging
 
 from cinder_rbd_offload import exceptions
-from cinder_rbd_offload.upload import segments
 from cinder_rbd_offload.upload import swift_body
 from cinder_rbd_offload.upload import swift_client
 from cinder_rbd_offload.upload import swift_data
 from cinder_rbd_offload.upload import swift_faults
+from cinder_rbd_offload.upload import swift_layout
 from cinder_rbd_offload.upload import swift_reference
 
 LOG = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Settings:
     """
 
     workers: int = 4
-    segment: int = 64 * segments.MIB
+    segment: int = 64 * swift_layout.MIB
     patience: float = swift_faults.PATIENCE
     timeout: float = swift_client.TIMEOUT
 
@@ -92,7 +92,7 @@ class SwiftSink:
         self._cleaner = client(swift_faults.Patience(patience))
         # Whatever may be there, though a listing does not show it yet.
         self._names: set[str] = set()
-        self._lines: Sequence[segments.Entry] = ()
+        self._lines: Sequence[swift_layout.Entry] = ()
 
     def send(
         self,
@@ -113,12 +113,12 @@ class SwiftSink:
         """
         self._halt.clear()
         outcome = swift_data.Outcome(source.size)
-        most = self._client.most_entries(segments.MAX_ENTRIES)
+        most = self._client.most_entries(swift_layout.MAX_ENTRIES)
         there = {
             name: (size, etag)
             for name, size, etag in self._listed(self._client)
         }
-        layout = segments.layout(
+        layout = swift_layout.layout(
             source.size, source.extents(), self._settings.segment
         )
         data = swift_data.Data(
@@ -126,10 +126,10 @@ class SwiftSink:
             *(self._halt, outcome, self._names.add, progress),
         )
         pieces = data.send(self._settings.workers)
-        zero = self._send_zeros(data, segments.zeros(source.size, pieces))
-        lines = segments.entries(source.size, pieces, zero, self._image_id)
-        inner, self._lines = segments.nest(
-            lines, self._image_id, min(most, segments.MAX_ENTRIES)
+        zero = self._send_zeros(data, swift_layout.zeros(source.size, pieces))
+        lines = swift_layout.entries(source.size, pieces, zero, self._image_id)
+        inner, self._lines = swift_layout.nest(
+            lines, self._image_id, min(most, swift_layout.MAX_ENTRIES)
         )
         for entry, group in inner:
             self._halt.check()
@@ -174,31 +174,31 @@ class SwiftSink:
     ) -> Iterator[tuple[str, int, str]]:
         """List our objects of the image, with their bytes and MD5s."""
         for entry in client.names(f'{self._image_id}-'):
-            if segments.is_ours(self._image_id, entry[0]):
+            if swift_layout.is_ours(self._image_id, entry[0]):
                 self._names.add(entry[0])
                 yield entry
 
     def _send_zeros(
         self, data: swift_data.Data, length: int
-    ) -> segments.Entry | None:
+    ) -> swift_layout.Entry | None:
         """Have the object of zeros there, if there are any."""
         if not length:
             return None
-        name = segments.zeros_name(self._image_id)
+        name = swift_layout.zeros_name(self._image_id)
         body = swift_body.Zeros(length, self._halt.check)
         data.put(name, body)
-        return segments.Entry(name, body.etag, length, length)
+        return swift_layout.Entry(name, body.etag, length, length)
 
     def _put_manifest(
         self,
         client: swift_client.Client,
         name: str,
-        lines: Sequence[segments.Entry],
+        lines: Sequence[swift_layout.Entry],
     ) -> None:
         client.put_manifest(
             name,
-            segments.manifest(client.container, lines),
-            segments.etag(lines),
+            swift_layout.manifest(client.container, lines),
+            swift_layout.etag(lines),
         )
 
     def _verify(self, size: int) -> None:

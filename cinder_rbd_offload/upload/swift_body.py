@@ -12,9 +12,9 @@ import hashlib
 from typing import Protocol
 
 from cinder_rbd_offload import exceptions
-from cinder_rbd_offload.upload import segments
+from cinder_rbd_offload.upload import swift_layout
 
-CELL = segments.CELL
+CELL = swift_layout.CELL
 _ZEROS = bytes(CELL)
 
 

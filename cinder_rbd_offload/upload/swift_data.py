@@ -8,9 +8,9 @@ import dataclasses
 import threading
 from typing import Any
 
-from cinder_rbd_offload.upload import segments
 from cinder_rbd_offload.upload import swift_body
 from cinder_rbd_offload.upload import swift_client
+from cinder_rbd_offload.upload import swift_layout
 
 
 @dataclasses.dataclass(slots=True)
@@ -89,7 +89,7 @@ class Data:
         client: swift_client.Client,
         image_id: str,
         source: swift_body.Source,
-        layout: segments.Layout,
+        layout: swift_layout.Layout,
         there: Mapping[str, tuple[int, str]],
         halt: Halt,
         outcome: Outcome,
@@ -107,11 +107,11 @@ class Data:
         self._progress = progress
         self._lock = threading.Lock()
         self._todo = iter(layout.stretches)
-        self._pieces: list[segments.Piece] = []
+        self._pieces: list[swift_layout.Piece] = []
         busy = sum(end - start for start, end in layout.stretches)
         self._done = source.size - busy
 
-    def send(self, workers: int) -> list[segments.Piece]:
+    def send(self, workers: int) -> list[swift_layout.Piece]:
         """Send it; return what it has become, in order.
 
         :param workers: how many segments are sent at the same time
@@ -162,29 +162,29 @@ class Data:
                 position += len(cell)
                 continue
             run = swift_body.Run(cells, position, cell, self._halt.check)
-            self.put(segments.data_name(self._image_id, position), run)
-            piece = segments.Piece(position, run.end - position, run.etag)
+            self.put(swift_layout.data_name(self._image_id, position), run)
+            piece = swift_layout.Piece(position, run.end - position, run.etag)
             self._finish(position, run.known, piece)
             position = run.known
 
     def _found(
         self, cells: swift_body.Cells, offset: int
-    ) -> segments.Piece | None:
+    ) -> swift_layout.Piece | None:
         """Return the piece that an earlier attempt has sent, if it is right.
 
         It may have been cut in another way than now.
         """
-        name = segments.data_name(self._image_id, offset)
+        name = swift_layout.data_name(self._image_id, offset)
         length, etag = self._there.get(name, (0, ''))
         end = offset + length
-        whole = end % segments.CELL == 0 or end == self._source.size
+        whole = end % swift_layout.CELL == 0 or end == self._source.size
         if not length or end > cells.end or not whole:
             return None
         if cells.etag(offset, length, self._halt.check) != etag:
             return None
         with self._lock:
             self._outcome.reused += length
-        return segments.Piece(offset, length, etag)
+        return swift_layout.Piece(offset, length, etag)
 
     def put(self, name: str, body: swift_body.Body) -> None:
         """Write an object, and count what that takes."""
@@ -196,7 +196,7 @@ class Data:
                 self._outcome.sent += body.sent
 
     def _finish(
-        self, start: int, end: int, piece: segments.Piece | None = None
+        self, start: int, end: int, piece: swift_layout.Piece | None = None
     ) -> None:
         """Count a part of a stretch as done."""
         with self._lock:

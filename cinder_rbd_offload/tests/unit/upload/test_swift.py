@@ -10,31 +10,31 @@ import fixtures
 from oslotest import base
 
 from cinder_rbd_offload import exceptions
-from cinder_rbd_offload.tests import fake_swift
-from cinder_rbd_offload.tests.unit.upload import fake_source
-from cinder_rbd_offload.upload import segments
+from cinder_rbd_offload.tests import fake_large_objects
+from cinder_rbd_offload.tests.unit.upload import sparse
 from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_faults
+from cinder_rbd_offload.upload import swift_layout
 from cinder_rbd_offload.upload import swift_reference
 
 IMAGE = '6ba7b810-9dad-11d1-80b4-00c04fd430c8'
-MIB = segments.MIB
+MIB = swift_layout.MIB
 SEGMENT = 3 * MIB
 CELLS = '..aabbcc00.d.eeeeeee...0f'
 # What of it is neither hole nor zeros.
 DATA = 15 * MIB
 SECOND = f'{IMAGE}-data-000000006'
 
-Wrong = fake_swift.Wrong
+Wrong = fake_large_objects.Wrong
 
 
 class TestCase(base.BaseTestCase):
     def setUp(self):
         super().setUp()
         self.logs = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
-        self.swift = fake_swift.Swift()
+        self.swift = fake_large_objects.Swift()
         self.addCleanup(self.swift.close)
-        self.source = fake_source.Source(CELLS)
+        self.source = sparse.Source(CELLS)
         # The pauses between attempts are not waited for.
         self.naps = []
         patcher = mock.patch.object(
@@ -119,21 +119,27 @@ class SendTestCase(TestCase):
 
     @ddt.data('a', '.', '0', 'a.', '.a', 'a0', '0a', 'a' * 10, '.' * 10)
     def test_shapes(self, cells):
-        source = fake_source.Source(cells)
+        source = sparse.Source(cells)
         self.send(source=source)
         self.assertWhole(source)
 
     @ddt.data('a', '.', 'a..', '00')
     def test_an_odd_size(self, cells):
-        source = fake_source.Source(cells, tail=12345)
+        source = sparse.Source(cells, tail=12345)
         self.send(source=source)
         self.assertWhole(source)
 
     def test_no_segment_but_the_last_is_below_1_mib(self):
-        source = fake_source.Source('a.a0aa.' * 5, tail=5)
+        source = sparse.Source('a.a0aa.' * 5, tail=5)
         self.send(source=source)
         lengths = [
-            len(range(*fake_swift._slice(line).indices(line['size_bytes'])))
+            len(
+                range(
+                    *fake_large_objects._slice(line).indices(
+                        line['size_bytes']
+                    )
+                )
+            )
             for line in self.swift.leaves(IMAGE)
         ]
         self.assertEqual(5, lengths.pop())
@@ -141,7 +147,7 @@ class SendTestCase(TestCase):
 
     def test_more_lines_than_a_manifest_has(self):
         self.swift.info['slo']['max_manifest_segments'] = 4
-        source = fake_source.Source('a.' * 6)
+        source = sparse.Source('a.' * 6)
         self.send(source=source)
         self.assertWhole(source)
         self.assertEqual(3, len(self.swift.objects[IMAGE].lines))
@@ -184,18 +190,18 @@ class FaultsTestCase(TestCase):
         self.addCleanup(lambda: self.assertEqual([], left))
 
     @ddt.data(
-        Wrong(fake_swift.BEFORE),
-        Wrong(fake_swift.MIDDLE),
-        Wrong(fake_swift.AFTER),
-        Wrong(fake_swift.BEFORE, 503),
-        Wrong(fake_swift.MIDDLE, 500),
-        Wrong(fake_swift.AFTER, 503),
+        Wrong(fake_large_objects.BEFORE),
+        Wrong(fake_large_objects.MIDDLE),
+        Wrong(fake_large_objects.AFTER),
+        Wrong(fake_large_objects.BEFORE, 503),
+        Wrong(fake_large_objects.MIDDLE, 500),
+        Wrong(fake_large_objects.AFTER, 503),
         Wrong(status=401),
         Wrong(status=408),
         Wrong(status=429),
         Wrong(status=498),
         Wrong(status=499),
-        Wrong(fake_swift.AFTER, stall=0.7),
+        Wrong(fake_large_objects.AFTER, stall=0.7),
     )
     def test_a_segment_is_sent_again(self, wrong):
         self.spoil('PUT', SECOND, wrong)
@@ -269,7 +275,7 @@ class FaultsTestCase(TestCase):
     )
     @ddt.unpack
     def test_final(self, status, error):
-        self.spoil('PUT', SECOND, Wrong(fake_swift.BEFORE, status))
+        self.spoil('PUT', SECOND, Wrong(fake_large_objects.BEFORE, status))
         raised = self.assertRaises(error, self.send)
         self.assertIn(str(status), str(raised))
         self.assertIn('as told', str(raised))
@@ -299,7 +305,7 @@ class FaultsTestCase(TestCase):
     def test_no_limits_told(self):
         self.swift.info = None
         with mock.patch.object(
-            fake_swift._Handler, '_put_manifest', autospec=True
+            fake_large_objects._Handler, '_put_manifest', autospec=True
         ) as put:
             put.return_value = 201, b'', {}
             self.assertRaises(exceptions.SwiftRefused, self.send)
@@ -373,7 +379,7 @@ class EndTestCase(TestCase):
         self.assertEqual(DATA + MIB - there, outcome.sent)
 
     def test_again_with_other_data(self):
-        self.send(source=fake_source.Source(CELLS.replace('b', 'x')))
+        self.send(source=sparse.Source(CELLS.replace('b', 'x')))
         outcome = self.send()
         self.assertWhole()
         self.assertLess(0, outcome.reused)
@@ -408,7 +414,7 @@ class EndTestCase(TestCase):
 
     def test_remove_what_was_lost_on_the_way_back(self):
         self.swift.wrong = lambda method, name: (
-            Wrong(fake_swift.AFTER) if name == SECOND else None
+            Wrong(fake_large_objects.AFTER) if name == SECOND else None
         )
         self.swift.unlisted.add(SECOND)
         sink = self.sink()
@@ -420,9 +426,9 @@ class EndTestCase(TestCase):
 
     def test_remove_leaves_what_others_made(self):
         others = {
-            IMAGE: fake_swift.Object(b'', 'e'),
-            f'{IMAGE}-00001': fake_swift.Object(b'a', 'e', None, 1),
-            'another': fake_swift.Object(b'a', 'e', None, 1),
+            IMAGE: fake_large_objects.Object(b'', 'e'),
+            f'{IMAGE}-00001': fake_large_objects.Object(b'a', 'e', None, 1),
+            'another': fake_large_objects.Object(b'a', 'e', None, 1),
         }
         self.swift.objects.update(others)
         self.sink().remove()

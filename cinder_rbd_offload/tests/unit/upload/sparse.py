@@ -3,9 +3,9 @@
 
 import threading
 
-from cinder_rbd_offload.upload import segments
+from cinder_rbd_offload.upload import swift_layout
 
-MIB = segments.MIB
+MIB = swift_layout.MIB
 
 
 class Source:

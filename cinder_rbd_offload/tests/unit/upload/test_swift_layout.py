@@ -7,19 +7,19 @@ import json
 import ddt
 from oslotest import base
 
-from cinder_rbd_offload.upload import segments
+from cinder_rbd_offload.upload import swift_layout
 
-MIB = segments.MIB
+MIB = swift_layout.MIB
 GIB = 1024 * MIB
 IMAGE = 'an-image'
 
 
 def piece(offset, length, etag='e'):
-    return segments.Piece(offset * MIB, length * MIB, etag)
+    return swift_layout.Piece(offset * MIB, length * MIB, etag)
 
 
 def zero(size):
-    return segments.Entry(f'{IMAGE}-zeros', 'z', size * MIB, size * MIB)
+    return swift_layout.Entry(f'{IMAGE}-zeros', 'z', size * MIB, size * MIB)
 
 
 @ddt.ddt
@@ -41,14 +41,14 @@ class LayoutTestCase(base.BaseTestCase):
     )
     @ddt.unpack
     def test_stretches(self, size, extents, segment, expected):
-        found = segments.layout(size * MIB, extents, segment * MIB)
+        found = swift_layout.layout(size * MIB, extents, segment * MIB)
         self.assertEqual(
             [(a * MIB, b * MIB) for a, b in expected], list(found.stretches)
         )
         self.assertEqual(MIB, found.hole)
 
     def test_the_end_of_the_image_is_the_end(self):
-        found = segments.layout(2 * MIB + 7, [(MIB, MIB + 7)], 64 * MIB)
+        found = swift_layout.layout(2 * MIB + 7, [(MIB, MIB + 7)], 64 * MIB)
         self.assertEqual(((MIB, 2 * MIB + 7),), found.stretches)
 
     @ddt.data(1, 3, 8, 64)
@@ -56,17 +56,17 @@ class LayoutTestCase(base.BaseTestCase):
         """A disk of 1 TiB with a cell in use now and then."""
         size = 1024 * GIB
         used = [(at * MIB, 1) for at in range(0, MIB, step)]
-        found = segments.layout(size, used, 64 * MIB)
+        found = swift_layout.layout(size, used, 64 * MIB)
         total = sum(end - start for start, end in found.stretches)
         runs = 1 + sum(
             a[1] != b[0]
             for a, b in zip(found.stretches, found.stretches[1:], strict=False)
         )
         self.assertLessEqual(
-            2 * runs + total // found.hole, segments.MAX_PIECES
+            2 * runs + total // found.hole, swift_layout.MAX_PIECES
         )
         self.assertLessEqual(
-            len(found.stretches), runs + segments.MAX_SEGMENTS + 1
+            len(found.stretches), runs + swift_layout.MAX_SEGMENTS + 1
         )
         for start, end in found.stretches:
             self.assertEqual((0, 0), (start % MIB, end % MIB))
@@ -87,22 +87,24 @@ class ZerosTestCase(base.BaseTestCase):
     )
     @ddt.unpack
     def test_length(self, size, pieces, expected):
-        self.assertEqual(expected * MIB, segments.zeros(size * MIB, pieces))
+        self.assertEqual(
+            expected * MIB, swift_layout.zeros(size * MIB, pieces)
+        )
 
     def test_the_lead_case(self):
         """4 GiB, of which each fourth object is in use."""
         pieces = [piece(at, 4) for at in range(0, 4096, 16)]
-        length = segments.zeros(4 * GIB, pieces)
+        length = swift_layout.zeros(4 * GIB, pieces)
         self.assertEqual(12 * MIB, length)
         entry = zero(12)
-        lines = segments.entries(4 * GIB, pieces, entry, IMAGE)
+        lines = swift_layout.entries(4 * GIB, pieces, entry, IMAGE)
         self.assertEqual(512, len(lines))
 
 
 @ddt.ddt
 class EntriesTestCase(base.BaseTestCase):
     def lines(self, size, pieces, entry):
-        found = segments.entries(size, pieces, entry, IMAGE)
+        found = swift_layout.entries(size, pieces, entry, IMAGE)
         return [(line.name.removeprefix(IMAGE), line.range) for line in found]
 
     def test_data_alone(self):
@@ -126,14 +128,14 @@ class EntriesTestCase(base.BaseTestCase):
 
     def test_only_the_last_is_short(self):
         size = 5 * MIB + 10
-        found = segments.entries(size, [piece(1, 1)], zero(3), IMAGE)
+        found = swift_layout.entries(size, [piece(1, 1)], zero(3), IMAGE)
         self.assertEqual(
             [MIB, MIB, 3 * MIB, 10], [line.length for line in found]
         )
 
     def test_manifest(self):
-        lines = segments.entries(3 * MIB, [piece(0, 1)], zero(4), IMAGE)
-        text = json.loads(segments.manifest('glance', lines))
+        lines = swift_layout.entries(3 * MIB, [piece(0, 1)], zero(4), IMAGE)
+        text = json.loads(swift_layout.manifest('glance', lines))
         self.assertEqual(
             [
                 {
@@ -151,7 +153,7 @@ class EntriesTestCase(base.BaseTestCase):
             text,
         )
         expected = hashlib.md5(f'ez:0-{2 * MIB - 1};'.encode()).hexdigest()
-        self.assertEqual(expected, segments.etag(lines))
+        self.assertEqual(expected, swift_layout.etag(lines))
 
 
 @ddt.ddt
@@ -162,24 +164,24 @@ class NestTestCase(base.BaseTestCase):
     @ddt.data(1, 9, 10)
     def test_few(self, count):
         lines = self.lines(count)
-        self.assertEqual(([], lines), segments.nest(lines, IMAGE, 10))
+        self.assertEqual(([], lines), swift_layout.nest(lines, IMAGE, 10))
 
     @ddt.data(11, 20, 95)
     def test_many(self, count):
         lines = self.lines(count)
-        inner, outer = segments.nest(lines, IMAGE, 10)
+        inner, outer = swift_layout.nest(lines, IMAGE, 10)
         self.assertEqual(-(-count // 10), len(outer))
         self.assertEqual([entry for entry, _ in inner], outer)
         self.assertEqual(count * MIB, sum(line.length for line in outer))
         self.assertEqual(lines, [line for _, group in inner for line in group])
         for entry, group in inner:
             self.assertLessEqual(len(group), 10)
-            self.assertEqual(segments.etag(group), entry.etag)
+            self.assertEqual(swift_layout.etag(group), entry.etag)
             self.assertEqual('', entry.range)
         self.assertEqual('an-image-part-0000', outer[0].name)
 
     def test_very_many(self):
-        inner, outer = segments.nest(self.lines(101), IMAGE, 10)
+        inner, outer = swift_layout.nest(self.lines(101), IMAGE, 10)
         self.assertEqual(2, len(outer))
         self.assertEqual(101 * MIB, sum(line.length for line in outer))
         self.assertEqual(11 + 2, len({entry.name for entry, _ in inner}))
@@ -194,12 +196,12 @@ class NestTestCase(base.BaseTestCase):
 @ddt.ddt
 class NamesTestCase(base.BaseTestCase):
     @ddt.data(
-        segments.data_name(IMAGE, 5 * MIB),
-        segments.zeros_name(IMAGE),
-        segments.part_name(IMAGE, 3),
+        swift_layout.data_name(IMAGE, 5 * MIB),
+        swift_layout.zeros_name(IMAGE),
+        swift_layout.part_name(IMAGE, 3),
     )
     def test_ours(self, name):
-        self.assertTrue(segments.is_ours(IMAGE, name))
+        self.assertTrue(swift_layout.is_ours(IMAGE, name))
 
     @ddt.data(
         # Of Glance itself, of another image, of nobody.
@@ -209,4 +211,4 @@ class NamesTestCase(base.BaseTestCase):
         'an-image-zeros-2',
     )
     def test_of_others(self, name):
-        self.assertFalse(segments.is_ours(IMAGE, name))
+        self.assertFalse(swift_layout.is_ours(IMAGE, name))
