@@ -48,6 +48,9 @@ ERRORS = (
         exceptions.UploadMismatch('id', (7, 'ab'), (6, 'cd')),
         'find out which',
     ),
+    (exceptions.SwiftFull('writing a', 'HTTP 413'), 'the quotas'),
+    (exceptions.SwiftLost('writing a', 7, CAUSE), 'reaches Keystone'),
+    (exceptions.SwiftRefused('writing a', 'HTTP 403'), 'the credentials'),
 )
 RETRIABLE = {
     'BindingsMissing',
@@ -59,6 +62,8 @@ RETRIABLE = {
     'FormatDoubtful',
     'ImageExists',
     'LocationRefused',
+    'SwiftLost',
+    'SwiftRefused',
 }
 
 
@@ -89,7 +94,7 @@ class ExceptionsTestCase(base.BaseTestCase):
 
     def test_every_error_that_is_raised_is_looked_at_here(self):
         raised = {type(error).__name__ for error, _text in ERRORS}
-        roots = {'OffloadError', 'NotPublished'}
+        roots = {'OffloadError', 'NotPublished', 'SwiftError'}
         self.assertEqual(set(defined()) - roots, raised)
 
     @ddt.data(*ERRORS)
