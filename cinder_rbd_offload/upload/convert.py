@@ -68,6 +68,10 @@ _AHEAD = {'ploop': 128 * units.Mi}
 # How qemu-img says that a file system, or its quota, is full.
 _FULL = ('No space left on device', 'Disk quota exceeded')
 
+# Seconds for qemu-img to close the image when it is to end early. Where it was
+# killed, the image counts as open, and cannot be deleted, for half a minute.
+_GRACE = 5.0
+
 _PERCENT = re.compile(rb'\((\d+\.\d+)/100%\)')
 
 
@@ -212,8 +216,6 @@ def _convert(
     file: io.FileIO,
     look: Callable[[float], None],
 ) -> None:
-    # It writes a line for each percent that it has done. So it ends soon, too,
-    # if this process should have died, since nobody reads it any more.
     command = ['qemu-img', 'convert', '-p', '-O', *_FORMATS[disk_format]]
     if settings.compress and disk_format in _COMPRESSIBLE:
         command.append('-c')
@@ -226,6 +228,7 @@ def _convert(
         keep=[file.fileno()],
         look=lambda: look(done),
         environment=snapshot.environment(),
+        grace=_GRACE,
     ) as progress:
         while said := progress.read(units.Ki):
             if percents := _PERCENT.findall(said):

@@ -18,6 +18,7 @@ import contextlib
 import fcntl
 import io
 import os
+import resource
 import selectors
 import signal
 import subprocess
@@ -52,7 +53,10 @@ class Source(Protocol):
 class Pipe:
     """What a program writes, as a file that is read from start to end.
 
-    Closing it ends the program, whatever that does at the time.
+    Closing it ends the program, whatever that does at the time. One that is
+    killed cannot close what it has open elsewhere. So it can have some seconds
+    in which its writes to files fail, as on a full disk, which ends it in its
+    own way.
 
     :param doing: what the program does, for the errors
     :param command: the program and its arguments
@@ -60,6 +64,7 @@ class Pipe:
         system is handed over, and anything else is read as the output is
     :param keep: descriptors that the program inherits under their numbers
     :param environment: variables that it has beside those of this process
+    :param grace: those seconds
     :param look: called about once a second while the program does nothing;
         what it raises is raised by the read
     :raises ConversionFailed: when the program cannot be started
@@ -72,11 +77,13 @@ class Pipe:
         source: Source | None = None,
         keep: Sequence[int] = (),
         environment: Mapping[str, str] | None = None,
+        grace: float = 0,
         look: Callable[[], None] = lambda: None,
     ) -> None:
         self._doing = doing
         self._program = command[0]
         self._source = source
+        self._grace = grace
         self._look = look
         # What the source has given, and the program has not taken.
         self._pending = memoryview(b'')
@@ -112,6 +119,8 @@ class Pipe:
                     stdout=write,
                     stderr=complain,
                     pass_fds=keep,
+                    # Python ignores SIGXFSZ, which such a write would raise.
+                    restore_signals=not grace,
                     # What it complains about is compared with known texts.
                     env=os.environ | (environment or {}) | {'LC_ALL': 'C'},
                 )
@@ -146,15 +155,15 @@ class Pipe:
         """Tell that it is read from start to end only."""
         return False
 
-    def read(self, length: int = -1) -> bytes:
+    def read(self, length: int | None = -1) -> bytes:
         """Return the next bytes, once there are any; none at the end.
 
-        :param length: at most so many; negative for all that are left
+        :param length: at most so many; None or -1 for all that are left
         :raises ConversionFailed: at the end, when the program has failed
         """
         if self._closed:
             raise ValueError('the pipe is closed')
-        if length < 0:
+        if length is None or length < 0:
             return b''.join(iter(lambda: self.read(_CHUNK), b''))
         data = b''
         while length and not (data or self._ended or self._failure):
@@ -174,12 +183,22 @@ class Pipe:
         with self._ours:
             running = self._process.poll() is None
             if running:
-                self._process.kill()
-            self._process.wait()
+                self._stop()
             if not (self._ended or running):
                 self._judge()
         if self._failure:
             raise self._failure
+
+    def _stop(self) -> None:
+        """End a program that works."""
+        if self._grace:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                resource.prlimit(
+                    self._process.pid, resource.RLIMIT_FSIZE, (0, 0)
+                )
+                self._process.wait(self._grace)
+        self._process.kill()
+        self._process.wait()
 
     def _step(self, length: int) -> bytes:
         """Do what can be done now; return output, if there is any."""

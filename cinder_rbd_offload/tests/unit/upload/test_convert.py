@@ -316,6 +316,7 @@ class ConvertTestCase(TestCase):
             if seen.count(0.07) == 3:
                 raise LookupError
 
+        self.useFixture(fixtures.MockPatchObject(convert, '_GRACE', 0.01))
         with mock.patch.object(convert.pipe, '_LOOK', 0.01):
             self.failure(look, error=LookupError)
         self.assertEqual([0, 0.07], sorted(set(seen)))

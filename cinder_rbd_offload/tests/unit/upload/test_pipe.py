@@ -272,6 +272,30 @@ class PipeTestCase(base.BaseTestCase):
         self.assertRaises(LookupError, reader.read)
         self.assertRaises(LookupError, reader.close)
 
+    def test_a_program_that_ends_in_its_own_way(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with self.shell(
+                f'cd {folder}; echo > log; trap "mkdir closed" EXIT; echo on; '
+                'while echo more >> log; do sleep 0.01; done',
+                grace=30,
+            ) as reader:
+                self.assertEqual(b'on\n', reader.read(9))
+            self.assertEqual({'closed', 'log'}, set(os.listdir(folder)))
+
+    def test_a_program_that_does_not_end_in_its_own_way(self):
+        started = time.monotonic()
+        with self.shell('echo on; exec sleep 60', grace=0.1) as reader:
+            self.assertEqual(b'on\n', reader.read(9))
+        self.assertLess(time.monotonic() - started, 30)
+
+    def test_a_program_that_ends_just_now(self):
+        reader = self.shell('printf abc; exec sleep 60', grace=30)
+        self.assertEqual(b'abc', reader.read(3))
+        with mock.patch(
+            'resource.prlimit', autospec=True, side_effect=ProcessLookupError
+        ):
+            reader.close()
+
     def test_look(self):
         looks = mock.Mock(side_effect=[None, None, LookupError])
         with mock.patch.object(pipe, '_LOOK', 0.01):
@@ -286,7 +310,8 @@ class PipeTestCase(base.BaseTestCase):
     def test_what_the_program_inherits(self):
         with tempfile.TemporaryFile() as file:
             with self.shell(
-                f'echo mine >&{file.fileno()}; echo $LC_ALL $ABC',
+                f'echo mine > /proc/self/fd/{file.fileno()}; '
+                'echo $LC_ALL $ABC',
                 keep=[file.fileno()],
                 environment={'ABC': 'd'},
             ) as reader:
