@@ -66,6 +66,7 @@ class Store:
     :param fsid: the id of that pool's cluster; Glance tells it since 2025.1
     :param chunk_size: the bytes of an object of the images that Glance makes
         there; 0 where it does not tell
+    :param container: where the store is of type swift and has one for all
     """
 
     id: str
@@ -74,6 +75,7 @@ class Store:
     pool: str | None = None
     fsid: str | None = None
     chunk_size: int = 0
+    container: str | None = None
 
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any]) -> 'Store':
@@ -86,6 +88,7 @@ class Store:
             pool=properties.get('pool'),
             fsid=properties.get('fsid'),
             chunk_size=int(properties.get('chunk_size') or 0),
+            container=properties.get('container'),
         )
 
 

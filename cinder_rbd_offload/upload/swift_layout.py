@@ -30,7 +30,7 @@ CELL = MIB
 # How many pieces an image may have before zeros must be longer to count, and
 # how many more the references to the object of zeros may be.
 MAX_PIECES = 80_000
-MAX_ZEROS = 4_000
+MAX_ZEROS = 2_000
 
 # How many segments of data there may be before they get larger.
 MAX_SEGMENTS = 10_000

@@ -116,6 +116,13 @@ class Account:
         )
 
 
+def shown(location: str) -> str:
+    """Return a location as it may be shown to anybody."""
+    head, found, rest = location.rpartition('@')
+    scheme = head.partition('://')[0]
+    return f'{scheme}://***@{rest}' if found else location
+
+
 def read(path: str, reference: str) -> Account:
     """Read one account from the file.
 

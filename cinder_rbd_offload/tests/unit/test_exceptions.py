@@ -120,6 +120,9 @@ class ExceptionsTestCase(base.BaseTestCase):
             'NoSpace': 'converting a failed: ',
             'NotDelegated': f'image id is active with the data at {URL}',
             'NotUndone': 'image id failed: no answer',
+            'SwiftFull': 'writing a failed, ',
+            'SwiftLost': 'writing a failed in Swift for 7 s',
+            'SwiftRefused': 'writing a was refused: HTTP 403',
         }
         self.assertIn(given.get(type(error).__name__, 'image id'), str(error))
 

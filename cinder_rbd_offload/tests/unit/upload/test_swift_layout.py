@@ -83,7 +83,7 @@ class ZerosTestCase(base.BaseTestCase):
         (4096, [piece(0, 1024)], 32),
         (1030, [piece(0, 1024)], 6),
         # A disk of 1 TiB with little in it: not too many references.
-        (1024 * 1024, [piece(0, 64)], 263),
+        (1024 * 1024, [piece(0, 64)], 525),
     )
     @ddt.unpack
     def test_length(self, size, pieces, expected):

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which uploads go straight to Swift, and what their locations are."""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+import dataclasses
+
+from cinder_rbd_offload import glance
+from cinder_rbd_offload.upload import swift
+from cinder_rbd_offload.upload import swift_reference
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """What an operator has chosen; see the options image_upload_swift_*.
+
+    :param references: a Glance store -> a section of the file
+    :param location: ``credentials`` or ``reference``
+    """
+
+    references: Mapping[str, str]
+    config_file: str
+    location: str
+    access: swift_reference.Access
+    settings: swift.Settings
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Target:
+    """Where one image goes.
+
+    :param url: its location, once it is there; it may have credentials in it
+    :param shown: the same for logs and messages
+    """
+
+    sink: swift.SwiftSink
+    url: str = dataclasses.field(repr=False)
+
+    @property
+    def shown(self) -> str:
+        """The location as it may be shown to anybody."""
+        return swift_reference.shown(self.url)
+
+
+def reason_against(store: glance.Store, options: Options) -> str:
+    """Say why an upload to a store does not go straight to Swift.
+
+    :returns: '' where it does
+    """
+    if store.id not in options.references:
+        return f'image_upload_swift_stores does not name the store {store.id}'
+    if store.type != 'swift':
+        return f'the store {store.id} is of type {store.type}, not swift'
+    if not store.container:
+        return (
+            f'the store {store.id} keeps each image in the account of its '
+            'owner (swift_store_multi_tenant), which only Glance writes to'
+        )
+    return ''
+
+
+def target(
+    store: glance.Store,
+    options: Options,
+    image_id: str,
+    check: Callable[[], None],
+) -> Target:
+    """Return where an image goes, after :func:`reason_against` had none.
+
+    Nothing is asked of Swift yet.
+
+    :param check: called between pieces of data; what it raises ends it
+    :raises ConfigUnusable: when the account cannot be read
+    """
+    account = swift_reference.read(
+        options.config_file, options.references[store.id]
+    )
+    container = store.container or ''
+    write = {
+        'credentials': account.by_value,
+        'reference': account.by_reference,
+    }[options.location]
+    url = write(container, image_id)
+    sink = swift.SwiftSink(
+        *(account, options.access, container, image_id),
+        *(options.settings, check),
+    )
+    return Target(sink, url)
