@@ -262,16 +262,16 @@ Possible values:
             ),
             (
                 'reference',
-                'the section stands in it, as in all locations of a store '
-                'whose swift_store_config_file is set; Glance itself refuses '
-                'to register such a one',
+                'the section stands in it; for a store whose '
+                'swift_store_config_file is set, and whose type is the one '
+                'that this package brings for Glance',
             ),
         ],
         help="""
 How the location of an image in Swift names the account.
 
-Glance takes what begins as the locations that its store writes, so this
-depends on how the store is configured.
+It depends on how the store is configured. Glance by itself registers no
+location of a store whose swift_store_config_file is set.
 """,
     ),
     cfg.StrOpt(

@@ -59,7 +59,7 @@ class ChoiceTestCase(base.BaseTestCase):
         self.assertIn(expected, found)
 
     @ddt.data(
-        ('reference', 'swift+config://ref1/glance/image'),
+        ('reference', 'swift+reference://ref1/glance/image'),
         (
             'credentials',
             'swift+http://service%3Aglance:SECRET@keystone/v3/glance/image',

@@ -105,7 +105,7 @@ class LocationTestCase(base.BaseTestCase):
 
     def test_by_reference(self):
         self.assertEqual(
-            'swift+config://ref1/glance/an-image',
+            'swift+reference://ref1/glance/an-image',
             self.account().by_reference('glance', 'an-image'),
         )
 
