@@ -283,6 +283,23 @@ The endpoint of Swift in Keystone's catalogue that volumes are uploaded to.
 """,
     ),
     cfg.StrOpt(
+        'image_upload_swift_endpoint',
+        default='',
+        help="""
+The URL of the account in Swift, as in Glance's option swift_store_endpoint.
+
+Possible values:
+
+* A URL; the stores in image_upload_swift_stores then have to be of one account
+* Empty for the endpoint in Keystone's catalogue
+
+Related options:
+
+* image_upload_swift_interface
+* image_upload_swift_region
+""",
+    ),
+    cfg.StrOpt(
         'image_upload_swift_region',
         default='',
         help="""

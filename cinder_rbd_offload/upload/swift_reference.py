@@ -41,11 +41,14 @@ class Access:
     :param interface: of the endpoint of the service object-store
     :param region: '' for any
     :param ca_file: what certificates are checked with; '' for the system's
+    :param endpoint: the URL of the account, where it is not the one that
+        Keystone's catalogue has
     """
 
     interface: str = 'public'
     region: str = ''
     ca_file: str = ''
+    endpoint: str = ''
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ def address(session: ks_session.Session, access: Access) -> Callable[[], str]:
 
 
 def _address(session: ks_session.Session, access: Access) -> str:
-    found = session.get_endpoint(
+    found = access.endpoint or session.get_endpoint(
         service_type='object-store',
         interface=access.interface,
         region_name=access.region or None,

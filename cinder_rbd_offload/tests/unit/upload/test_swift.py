@@ -11,7 +11,7 @@ from oslotest import base
 
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.tests import fake_large_objects
-from cinder_rbd_offload.tests.unit.upload import sparse
+from cinder_rbd_offload.tests import fake_source
 from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_faults
 from cinder_rbd_offload.upload import swift_layout
@@ -34,7 +34,7 @@ class TestCase(base.BaseTestCase):
         self.logs = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
         self.swift = fake_large_objects.Swift()
         self.addCleanup(self.swift.close)
-        self.source = sparse.Source(CELLS)
+        self.source = fake_source.Source(CELLS)
         # The pauses between attempts are not waited for.
         self.naps = []
         patcher = mock.patch.object(
@@ -119,18 +119,18 @@ class SendTestCase(TestCase):
 
     @ddt.data('a', '.', '0', 'a.', '.a', 'a0', '0a', 'a' * 10, '.' * 10)
     def test_shapes(self, cells):
-        source = sparse.Source(cells)
+        source = fake_source.Source(cells)
         self.send(source=source)
         self.assertWhole(source)
 
     @ddt.data('a', '.', 'a..', '00')
     def test_an_odd_size(self, cells):
-        source = sparse.Source(cells, tail=12345)
+        source = fake_source.Source(cells, tail=12345)
         self.send(source=source)
         self.assertWhole(source)
 
     def test_no_segment_but_the_last_is_below_1_mib(self):
-        source = sparse.Source('a.a0aa.' * 5, tail=5)
+        source = fake_source.Source('a.a0aa.' * 5, tail=5)
         self.send(source=source)
         lengths = [
             len(
@@ -147,7 +147,7 @@ class SendTestCase(TestCase):
 
     def test_more_lines_than_a_manifest_has(self):
         self.swift.info['slo']['max_manifest_segments'] = 4
-        source = sparse.Source('a.' * 6)
+        source = fake_source.Source('a.' * 6)
         self.send(source=source)
         self.assertWhole(source)
         self.assertEqual(3, len(self.swift.objects[IMAGE].lines))
@@ -379,7 +379,7 @@ class EndTestCase(TestCase):
         self.assertEqual(DATA + MIB - there, outcome.sent)
 
     def test_again_with_other_data(self):
-        self.send(source=sparse.Source(CELLS.replace('b', 'x')))
+        self.send(source=fake_source.Source(CELLS.replace('b', 'x')))
         outcome = self.send()
         self.assertWhole()
         self.assertLess(0, outcome.reused)

@@ -195,3 +195,10 @@ class SessionTestCase(base.BaseTestCase):
                 'application_credential'
             ],
         )
+
+    def test_an_endpoint_of_its_own(self):
+        account = swift_reference.Account(
+            'ref1', KEYSTONE, user='service:glance', key='k'
+        )
+        url = self.find(account, endpoint='http://elsewhere/v1/a')
+        self.assertEqual('http://elsewhere/v1/a', url)
