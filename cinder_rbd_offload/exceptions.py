@@ -28,11 +28,19 @@
     +-- NotUndone            what a failed upload has left could not be removed
     +-- UploadFailed         Glance has not got the data that was sent
     +-- UploadMismatch       Glance has recorded other data than was sent
+    +-- SpoolFull            there is no room to keep an upload's data
+    +-- RewindRefused        data that is asked for again was not kept
+    +-- SourceFailed         the data of an upload could not be read
+    |   +-- SourceEnded      it ended before its size was reached
+    |   +-- SourceExceeds    it goes on after its size was reached
 
 Every message names the cause and the remedy. ``retriable`` answers the one
 question that the caller has: may the same image be uploaded in the ordinary
 way now? Where it is true, whatever the offload had made has been undone.
 """
+
+import errno
+import io
 
 
 class OffloadError(Exception):
@@ -378,3 +386,80 @@ class SwiftRefused(SwiftError):
             "credentials of Glance's store, and that the store's container "
             'exists'
         )
+
+
+class SpoolFull(OffloadError):
+    """There is no room to keep an upload's data.
+
+    :param reason: what is used up
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f'there is no room in the upload buffer: {reason}')
+
+
+class RewindRefused(OffloadError, io.UnsupportedOperation):
+    """Data that is asked for again was not kept.
+
+    It is also what a file raises that cannot seek (ESPIPE): glanceclient,
+    requests and botocore know it, and then do as with any other stream.
+
+    :param position: where to
+    :param reason: why the data is gone
+    """
+
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(
+            f'the upload cannot go back to byte {position}: {reason}. Send '
+            'the data again from its source'
+        )
+        self.errno = errno.ESPIPE
+
+
+class SourceFailed(OffloadError):
+    """The data of an upload could not be read.
+
+    Not an OSError, whatever the cause is: a client that repeats what the
+    network has broken must not take this for that.
+
+    :ivar cause: the error of whoever gave the data
+    """
+
+    retriable = False
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(
+            f'the data of an upload could not be read: '
+            f'{type(cause).__name__}: {cause}'
+        )
+        self.cause = cause
+
+
+class SourceEnded(SourceFailed):
+    """The data of an upload ended before its size was reached.
+
+    :param expected: bytes that there should be
+    :param actual: bytes that there were
+    """
+
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__(
+            EOFError(f'{actual} bytes came of {expected}, and then the end')
+        )
+        self.expected = expected
+        self.actual = actual
+
+
+class SourceExceeds(SourceFailed):
+    """The data of an upload goes on after its size was reached.
+
+    :param expected: bytes that there should be
+    :param actual: bytes that there are, at least
+    """
+
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__(
+            ValueError(f'{actual} bytes and more came, not {expected}')
+        )
+        self.expected = expected
+        self.actual = actual

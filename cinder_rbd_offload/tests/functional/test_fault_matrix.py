@@ -53,3 +53,19 @@ class UpstreamToGlanceTest(broken_glance.ToGlanceTest):
     @ddt.data(*fault_table.column(fault_table.TO_GLANCE, column))
     def test(self, row: fault_table.Row) -> None:
         self.check(row)
+
+
+@ddt.ddt
+class StreamToGlanceTest(broken_glance.ToGlanceTest):
+    """Our driver, with less patience than it has by default."""
+
+    column = 'ours'
+    backend = 'offload'
+    options = (
+        'backend_defaults.image_upload_timeout=5',
+        'backend_defaults.image_upload_retry_timeout=20',
+    )
+
+    @ddt.data(*fault_table.column(fault_table.TO_GLANCE, column))
+    def test(self, row: fault_table.Row) -> None:
+        self.check(row)

@@ -51,6 +51,11 @@ ERRORS = (
     (exceptions.SwiftFull('writing a', 'HTTP 413'), 'the quotas'),
     (exceptions.SwiftLost('writing a', 7, CAUSE), 'reaches Keystone'),
     (exceptions.SwiftRefused('writing a', 'HTTP 403'), 'the credentials'),
+    (exceptions.SpoolFull('7 bytes are in use'), '7 bytes are in use'),
+    (exceptions.RewindRefused(7, 'it was not kept'), 'from its source'),
+    (exceptions.SourceFailed(CAUSE), 'TimeoutError: no answer'),
+    (exceptions.SourceEnded(7, 3), '3 bytes came of 7'),
+    (exceptions.SourceExceeds(7, 9), '9 bytes and more'),
 )
 RETRIABLE = {
     'BindingsMissing',
@@ -64,6 +69,8 @@ RETRIABLE = {
     'LocationRefused',
     'SwiftLost',
     'SwiftRefused',
+    'RewindRefused',
+    'SpoolFull',
 }
 
 
@@ -88,7 +95,10 @@ def drawn():
 class ExceptionsTestCase(base.BaseTestCase):
     def test_the_tree_is_the_one_drawn(self):
         self.assertEqual(
-            {name: cls.__base__.__name__ for name, cls in defined().items()},
+            {
+                name: cls.__bases__[0].__name__
+                for name, cls in defined().items()
+            },
             drawn(),
         )
 
@@ -123,6 +133,11 @@ class ExceptionsTestCase(base.BaseTestCase):
             'SwiftFull': 'writing a failed, ',
             'SwiftLost': 'writing a failed in Swift for 7 s',
             'SwiftRefused': 'writing a was refused: HTTP 403',
+            'RewindRefused': 'byte 7: it was not kept',
+            'SourceEnded': '3 bytes came of 7',
+            'SourceExceeds': 'not 7',
+            'SourceFailed': 'TimeoutError: no answer',
+            'SpoolFull': '7 bytes are in use',
         }
         self.assertIn(given.get(type(error).__name__, 'image id'), str(error))
 
