@@ -1,0 +1,416 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Uploads through the store for Glance, to a Swift that has its faults."""
+
+import hashlib
+import io
+import itertools
+import logging
+import os
+import random
+from unittest import mock
+
+import ddt
+import fixtures
+import glance_store
+from glance_store import location
+from oslo_config import cfg
+from oslotest import base
+import tenacity
+
+from cinder_rbd_offload.tests import fake_swift
+from cinder_rbd_offload.upload import budget
+from cinder_rbd_offload.upload import glance_store as our_store
+from cinder_rbd_offload.upload import resend
+
+IMAGE = '6ba7b810-9dad-11d1-80b4-00c04fd430c8'
+SEGMENT = 256 * 1024
+SIZE = 3 * SEGMENT + 12345
+DATA = random.Random(1).randbytes(SIZE)
+
+# How an image gets into Swift: whether it has segments, and whether its size
+# was known.
+KINDS = ((False, True), (True, True), (True, False))
+
+# Faults that pass, and what the path of the request ends with; those of the
+# first three happen within the body of the image, or of a segment.
+PASSING = (
+    {'how': 'reset'},
+    {'how': 'lost'},
+    {'how': 'stall'},
+    {'how': 'corrupt'},
+    {'how': 401},
+    {'how': 408},
+    {'how': 429, 'headers': (('Retry-After', '0'),)},
+    {'how': 498},
+    {'how': 500},
+    {'how': 503, 'times': 5},
+    {'how': 503, 'early': True},
+    {'how': 507},
+)
+
+
+class Session:
+    """Stands for Keystone: each token is good until it is invalidated."""
+
+    def __init__(self, swift):
+        self.swift = swift
+        self.numbers = itertools.count()
+        self.auth = mock.Mock()
+        self.auth.auth_ref.will_expire_soon.return_value = False
+        self.invalidate()
+
+    def invalidate(self):
+        self.token = f'token-{next(self.numbers)}'
+        self.swift.tokens = {self.token}
+
+    def get_auth_headers(self):
+        return {'X-Auth-Token': self.token}
+
+
+class Stream:
+    """An image's data as Glance gives it: it cannot seek."""
+
+    def __init__(self, data, error=None):
+        self.file = io.BytesIO(data)
+        self.error = error
+
+    def read(self, size=-1):
+        data = self.file.read(size)
+        if not data and self.error:
+            raise self.error
+        return data
+
+
+class StoreTestCase(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        self.logs = self.useFixture(fixtures.FakeLogger(level=logging.INFO))
+        self.swift = self.useFixture(fake_swift.FakeSwift())
+        self.folder = self.useFixture(fixtures.TempDir()).path
+        self.useFixture(
+            fixtures.MockPatchObject(resend, 'PAUSE', tenacity.wait_none())
+        )
+        self.session = Session(self.swift)
+        self.conf = cfg.ConfigOpts()
+        glance_store.register_opts(self.conf)
+        self.conf.register_opts(our_store.OPTIONS, group='glance_store')
+        self.conf([])
+
+    def store(self, buffered=True, make=our_store.Store, **options):
+        options = {
+            'swift_store_create_container_on_put': True,
+            'swift_store_endpoint': self.swift.url,
+            'swift_store_auth_address': 'http://127.0.0.1:9/v3',
+            'swift_store_user': 'service:glance',
+            'swift_store_key': 'secret',
+            'swift_store_timeout': 1,
+            'swift_buffer_on_upload': buffered,
+            'swift_upload_buffer_dir': self.folder,
+            **options,
+        }
+        for name, value in options.items():
+            self.conf.set_override(name, value, 'glance_store')
+        store = make(self.conf)
+        store.configure()
+        store.large_object_size = store.large_object_chunk_size = SEGMENT
+        self.useFixture(
+            fixtures.MockPatchObject(
+                store,
+                'init_client',
+                return_value=mock.Mock(session=self.session),
+            )
+        )
+        return store
+
+    def add(self, store, data=DATA, size=SIZE, **kwargs):
+        return store.add(IMAGE, Stream(data), size, 'sha512', **kwargs)
+
+    def assert_stored(self, answer, store, data=DATA):
+        url, size, checksum, multihash, _metadata = answer
+        self.assertEqual(len(data), size)
+        self.assertEqual(hashlib.md5(data).hexdigest(), checksum)
+        self.assertEqual(hashlib.sha512(data).hexdigest(), multihash)
+        self.assertEqual(data, self.swift.image(f'glance/{IMAGE}'))
+        place = location.Location(
+            'swift', our_store.StoreLocation, self.conf, uri=url
+        )
+        self.assertEqual(f'{IMAGE}', place.store_location.obj)
+
+    def assert_buffer_empty(self):
+        share = budget.Share(self.folder, 10 * budget.SLOT)
+        self.assertEqual(10, sum(share.take() for _ in range(10)))
+        share.close()
+        self.assertEqual([budget.LEDGER], os.listdir(self.folder))
+
+    def assert_nothing_left(self):
+        self.assertEqual({}, self.swift.objects)
+        self.assert_buffer_empty()
+
+    def order(self, *args, **kwargs):
+        self.swift.faults.append(fake_swift.Fault(*args, **kwargs))
+
+    def warnings(self):
+        return self.logs.output.count('without a buffer')
+
+
+@ddt.ddt
+class FaultsTestCase(StoreTestCase):
+    """Faults that pass, and faults that do not."""
+
+    @ddt.idata(itertools.product(KINDS, range(len(PASSING))))
+    @ddt.unpack
+    def test_a_fault_that_passes(self, kind, number):
+        segmented, known = kind
+        store = self.store()
+        if not segmented:
+            store.large_object_size = 2 * SIZE
+        where = f'{IMAGE}-00002' if segmented else IMAGE
+        self.order(**{'where': where, **PASSING[number]})
+        answer = self.add(store, size=SIZE if known else 0)
+        self.assertEqual(0, self.swift.faults[0].times)
+        self.assert_stored(answer, store)
+        self.assertEqual(5 if segmented else 1, len(self.swift.objects))
+        self.assert_buffer_empty()
+
+    @ddt.data(*KINDS)
+    @ddt.unpack
+    def test_bytes_that_are_sent_again(self, segmented, known):
+        store = self.store()
+        if not segmented:
+            store.large_object_size = 2 * SIZE
+        self.order(503, where=f'{IMAGE}.*', times=2)
+        self.add(store, size=SIZE if known else 0)
+        again = self.swift.received - SIZE
+        self.assertEqual(2 * (SEGMENT if segmented else SIZE), again)
+
+    @ddt.data(*KINDS)
+    @ddt.unpack
+    def test_a_fault_that_stays(self, segmented, known):
+        store = self.store()
+        if not segmented:
+            store.large_object_size = 2 * SIZE
+        where = f'{IMAGE}-00003' if segmented else IMAGE
+        self.order(503, where=where, times=6)
+        error = self.assertRaises(
+            glance_store.BackendException,
+            *(self.add, store),
+            size=SIZE if known else 0,
+        )
+        self.assertIn('503', str(error))
+        self.assert_nothing_left()
+
+    def test_a_manifest_that_fails(self):
+        self.order(503, where=IMAGE, times=6)
+        self.assertRaises(
+            glance_store.BackendException, self.add, self.store()
+        )
+        self.assert_nothing_left()
+
+    def test_a_manifest_that_a_fault_meets(self):
+        self.order('lost', where=IMAGE)
+        self.order(401, where=IMAGE)
+        store = self.store()
+        self.assert_stored(self.add(store), store)
+
+    def test_what_arrived_unseen_is_removed(self):
+        self.order('lost', where='00002', times=6)
+        self.assertRaises(
+            glance_store.BackendException, self.add, self.store()
+        )
+        self.assert_nothing_left()
+
+    def test_faults_while_it_is_undone(self):
+        self.order(413, where='00003')
+        self.order(503, method='DELETE', times=2)
+        self.order(429, method='DELETE')
+        self.order(401, method='DELETE')
+        self.order('lost', method='DELETE')
+        self.assertRaises(glance_store.StorageFull, self.add, self.store())
+        self.assert_nothing_left()
+
+    def test_swift_is_gone_while_it_is_undone(self):
+        self.order(507, where='00003', times=6)
+        self.order('reset', method='DELETE', times=100)
+        self.assertRaises(
+            glance_store.BackendException, self.add, self.store()
+        )
+        deletions = [m for m, _path in self.swift.requests if m == 'DELETE']
+        # All attempts for the first, and one for each of the others.
+        self.assertEqual(resend.ATTEMPTS + 2, len(deletions))
+
+    def test_an_image_that_is_there(self):
+        self.order(409, where=IMAGE)
+        self.swift.containers.add('glance')
+        self.swift.objects[f'glance/{IMAGE}'] = b'other'
+        self.assertRaises(glance_store.Duplicate, self.add, self.store())
+        self.assertEqual({f'glance/{IMAGE}': b'other'}, self.swift.objects)
+
+    def test_a_token_that_is_refused_twice(self):
+        self.order(401, where='00001', times=2)
+        self.assertRaises(
+            glance_store.BackendException, self.add, self.store()
+        )
+        self.assert_nothing_left()
+
+    def test_keystone_gives_no_token(self):
+        self.session.invalidate = mock.Mock(side_effect=OSError('no Keystone'))
+        self.order(401, where='00001')
+        error = self.assertRaises(
+            glance_store.BackendException, self.add, self.store()
+        )
+        self.assertIn('401', str(error))
+        self.assertIn('no Keystone', self.logs.output)
+        self.assert_nothing_left()
+
+    def test_the_container_is_asked_for_again(self):
+        self.order(503, method='HEAD')
+        self.order(401, method='HEAD')
+        self.order(503, where='glance')
+        self.order(401, where='glance')
+        store = self.store()
+        self.assert_stored(self.add(store), store)
+
+
+@ddt.ddt
+class SourceTestCase(StoreTestCase):
+    """Data that is not what it should be, or does not come."""
+
+    @ddt.idata(itertools.product(KINDS, (OSError('a client'), KeyError('x'))))
+    @ddt.unpack
+    def test_a_client_that_went_away(self, kind, gone):
+        segmented, known = kind
+        store = self.store()
+        if not segmented:
+            store.large_object_size = 2 * SIZE
+        error = self.assertRaises(
+            type(gone),
+            *(store.add, IMAGE, Stream(DATA[:-1], gone)),
+            *(SIZE if known else 0, 'sha512'),
+        )
+        self.assertIs(gone, error)
+        puts = [
+            path for method, path in self.swift.requests if method == 'PUT'
+        ]
+        self.assertEqual(len(set(puts)), len(puts))
+        self.assert_nothing_left()
+
+    @ddt.data(True, False)
+    def test_data_that_ends_early(self, segmented):
+        store = self.store()
+        if not segmented:
+            store.large_object_size = 2 * SIZE
+        error = self.assertRaises(
+            glance_store.Invalid, self.add, store, DATA[:-1]
+        )
+        self.assertIn(f'expected {SIZE} bytes, got {SIZE - 1}', str(error))
+        self.assert_nothing_left()
+
+    @ddt.data(True, False)
+    def test_data_that_goes_on(self, segmented):
+        store = self.store()
+        if not segmented:
+            store.large_object_size = 2 * SIZE
+        error = self.assertRaises(
+            glance_store.Invalid, self.add, store, DATA + b'x'
+        )
+        self.assertIn(f'expected {SIZE} bytes', str(error))
+        self.assert_nothing_left()
+
+    @ddt.idata(
+        itertools.product(
+            (True, False), (1, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT)
+        )
+    )
+    @ddt.unpack
+    def test_sizes(self, known, size):
+        store = self.store()
+        data = DATA[:size]
+        answer = self.add(store, data, size if known else 0)
+        self.assert_stored(answer, store, data)
+
+    def test_no_data(self):
+        store = self.store()
+        self.assert_stored(self.add(store, b'', 0), store, b'')
+
+    def test_a_signature_is_verified_with_each_byte_once(self):
+        self.order('reset', where='00002')
+        verifier = mock.Mock()
+        self.add(self.store(), verifier=verifier)
+        seen = [call.args[0] for call in verifier.update.call_args_list]
+        self.assertEqual(DATA, b''.join(seen))
+
+
+@ddt.ddt
+class BufferTestCase(StoreTestCase):
+    """The buffer is off, small, or fails."""
+
+    @ddt.data(*KINDS)
+    @ddt.unpack
+    def test_off(self, segmented, known):
+        store = self.store(buffered=False)
+        if not segmented:
+            store.large_object_size = 2 * SIZE
+        answer = self.add(store, size=SIZE if known else 0)
+        self.assert_stored(answer, store)
+        self.assertEqual([], os.listdir(self.folder))
+
+    def test_a_fault_without_a_buffer(self):
+        self.order(503, where='00002')
+        error = self.assertRaises(
+            glance_store.BackendException,
+            *(self.add, self.store(buffered=False)),
+        )
+        self.assertIn('503', str(error))
+        self.assertIn('no buffer is configured', str(error))
+        self.assertEqual({}, self.swift.objects)
+
+    def test_a_budget_that_is_used_up(self):
+        store = self.store(swift_upload_buffer_budget=budget.SLOT)
+        self.assert_stored(self.add(store), store)
+        self.assertEqual(1, self.warnings())
+        self.assert_buffer_empty()
+
+    def test_a_fault_when_the_budget_is_used_up(self):
+        store = self.store(swift_upload_buffer_budget=budget.SLOT)
+        self.order(503, where='00002')
+        error = self.assertRaises(
+            glance_store.BackendException, self.add, store
+        )
+        self.assertIn('503', str(error))
+        self.assertIn('budget', str(error))
+        self.assert_nothing_left()
+
+    def test_a_disk_that_is_full(self):
+        store = self.store()
+        full = OSError(28, 'No space left on device')
+        with fixtures.MockPatch('os.pwrite', side_effect=full):
+            self.assert_stored(self.add(store), store)
+        self.assertEqual(1, self.warnings())
+        self.assert_buffer_empty()
+
+    def test_a_directory_that_went_away(self):
+        store = self.store()
+        os.rename(self.folder, f'{self.folder}-gone')
+        self.addCleanup(os.rename, f'{self.folder}-gone', self.folder)
+        self.assert_stored(self.add(store), store)
+        self.assertEqual(1, self.warnings())
+
+    def test_a_directory_that_is_not_there(self):
+        self.assertRaises(
+            glance_store.BadStoreConfiguration,
+            *(self.store,),
+            swift_upload_buffer_dir='/none',
+        )
+
+    def test_an_image_larger_than_the_buffer_has_segments(self):
+        store = self.store(swift_upload_buffer_cap=SEGMENT)
+        store.large_object_size = 2 * SIZE
+        self.order('reset', where='00002')
+        self.assert_stored(self.add(store), store)
+        self.assertEqual(5, len(self.swift.objects))
+
+    def test_an_image_within_the_buffer_has_none(self):
+        store = self.store(swift_upload_buffer_cap=SIZE)
+        store.large_object_size = 2 * SIZE
+        self.assert_stored(self.add(store), store)
+        self.assertEqual(1, len(self.swift.objects))
