@@ -46,6 +46,7 @@ class FakeSwift(fixtures.Fixture):
     :ivar objects: of all containers, by ``container/name``
     :ivar requests: those that came, as methods and paths
     :ivar received: bytes of bodies
+    :ivar patience: seconds that it waits for a client; None for ever
     """
 
     def _setUp(self):
@@ -56,6 +57,7 @@ class FakeSwift(fixtures.Fixture):
         self.requests = []
         self.tokens = {'token-0'}
         self.received = 0
+        self.patience = None
         self.idle = threading.Event()
         self._server = http.server.ThreadingHTTPServer(
             ('127.0.0.1', 0), _Handler
@@ -99,6 +101,10 @@ class FakeSwift(fixtures.Fixture):
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
 
+    def setup(self):
+        self.timeout = self.server.swift.patience
+        super().setup()
+
     def log_message(self, *_args):
         """Keep the tests' output clean."""
 
@@ -112,6 +118,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._respond()
         except ConnectionError:
             self._drop()
+        except TimeoutError:
+            self.close_connection = True
+            self._answer(408)
 
     def _respond(self):
         swift = self.server.swift

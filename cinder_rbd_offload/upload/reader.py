@@ -9,7 +9,7 @@ When the spool has no room, or fails, reading goes on without it, with one
 warning in the log. A seek back is then refused with the error of a file that
 cannot seek, and the upload ends with whatever made the client want it.
 
-The clients, and what they ask of a body (tests hold each of them to it)::
+The clients, and what they ask of a body (read of their sources)::
 
     swiftclient   its truth; tell(), then read(n); on a retry seek(0), with
                   one argument, or reset()

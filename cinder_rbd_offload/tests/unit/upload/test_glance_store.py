@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Uploads through the store for Glance, to a Swift that has its faults."""
 
+import configparser
 import hashlib
 import io
 import itertools
 import logging
 import os
+import pathlib
 import random
 from unittest import mock
 
 import ddt
 import fixtures
 import glance_store
+from glance_store._drivers.swift import store as upstream
 from glance_store import location
 from oslo_config import cfg
 from oslotest import base
@@ -328,6 +331,16 @@ class SourceTestCase(StoreTestCase):
         answer = self.add(store, data, size if known else 0)
         self.assert_stored(answer, store, data)
 
+    def test_upstream_gives_the_last_segment_a_wrong_length(self):
+        self.swift.patience = 0.3
+        store = self.store(buffered=False, make=upstream.Store)
+        error = self.assertRaises(
+            glance_store.BackendException, self.add, store
+        )
+        self.assertIn('failure and no ability to reset', str(error))
+        store = self.store(buffered=False)
+        self.assert_stored(self.add(store), store)
+
     def test_no_data(self):
         store = self.store()
         self.assert_stored(self.add(store, b'', 0), store, b'')
@@ -414,3 +427,46 @@ class BufferTestCase(StoreTestCase):
         store.large_object_size = 2 * SIZE
         self.assert_stored(self.add(store), store)
         self.assertEqual(1, len(self.swift.objects))
+
+
+class TypeTestCase(base.BaseTestCase):
+    """Glance sees a store of a type that it knows."""
+
+    def setUp(self):
+        super().setUp()
+        self.conf = cfg.ConfigOpts()
+        self.conf.register_opt(cfg.DictOpt('enabled_backends'))
+        self.conf([])
+        self.conf.set_default(
+            'enabled_backends', {'a': our_store.TYPE, 'b': 'swift', 'c': 'rbd'}
+        )
+        glance_store.register_store_opts(self.conf)
+        for group in ('a', 'b', 'backend_defaults'):
+            self.conf.register_opts(our_store.OPTIONS, group=group)
+
+    def test_it_is_shown_as_swift(self):
+        store = our_store.Store(self.conf, 'a')
+        self.assertIsInstance(store, our_store.SingleTenantStore)
+        self.assertEqual(
+            {'a': 'swift', 'b': 'swift', 'c': 'rbd'},
+            self.conf.enabled_backends,
+        )
+
+    def test_each_kind(self):
+        self.conf.set_override('swift_store_multi_tenant', True, 'a')
+        store = our_store.Store(self.conf, 'a')
+        self.assertIsInstance(store, our_store.MultiTenantStore)
+
+    def test_its_options_are_listed(self):
+        names = {option.name for option in our_store.Store.OPTIONS}
+        self.assertLessEqual(
+            {'swift_store_container', 'swift_upload_buffer_budget'}, names
+        )
+
+    def test_the_entry_point(self):
+        setup = configparser.ConfigParser()
+        setup.read(pathlib.Path(our_store.__file__).parents[2] / 'setup.cfg')
+        self.assertEqual(
+            f'{our_store.TYPE} = {our_store.__name__}:Store',
+            setup['entry_points']['glance_store.drivers'].strip(),
+        )
