@@ -23,10 +23,12 @@ from cinder.volume.drivers import rbd as base_rbd
 from cinder import context as cinder_context
 from cinder import exception as cinder_exception
 from cinder.image import glance as cinder_glance
+from cinder.image import image_utils
 from cinder import interface
 from cinder import objects
 from cinder import utils
 from cinder.volume import configuration
+from cinder.volume import volume_utils
 from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_service import loopingcall
@@ -45,6 +47,8 @@ from cinder_rbd_offload.offload import recover
 from cinder_rbd_offload.offload import tracking
 from cinder_rbd_offload.offload import watch
 from cinder_rbd_offload import opts
+from cinder_rbd_offload.upload import convert
+from cinder_rbd_offload.upload import form
 from cinder_rbd_offload.upload import sink
 from cinder_rbd_offload.upload import stream
 
@@ -121,7 +125,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         with contextlib.ExitStack() as stack:
             stack.enter_context(_translated())
             offloads = self.configuration.rbd_offload_method != 'off'
-            streams = self._streams(image_meta)
+            streams = self.configuration.image_upload_method == 'stream'
             if offloads or streams:
                 try:
                     tracked = stack.enter_context(
@@ -141,8 +145,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                         *tracked, api, volume, image_meta
                     ):
                         return
-                    if streams:
-                        self._stream(*tracked, api, context, volume)
+                    if streams and self._stream(
+                        *tracked, api, context, volume, image_meta
+                    ):
                         return
                     stack.enter_context(_ordinary(*tracked))
             super().copy_volume_to_image(
@@ -233,14 +238,6 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             *(self._journal(connection), record, api),
         ).run()
 
-    def _streams(self, image_meta: dict[str, Any]) -> bool:
-        """Tell whether the ordinary upload of an image is a stream of ours."""
-        return (
-            self.configuration.image_upload_method == 'stream'
-            and image_meta['disk_format'] == 'raw'
-            and image_meta['container_format'] != 'compressed'
-        )
-
     def _stream(
         self,
         connection: ceph.Connection,
@@ -248,10 +245,15 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         api: glance.Glance,
         context: cinder_context.RequestContext,
         volume: objects.Volume,
-    ) -> None:
-        """Send the volume's data to Glance."""
+        image_meta: dict[str, Any],
+    ) -> bool:
+        """Send the volume's data to Glance; tell whether that was possible."""
         config = self.configuration
-        record.update(stage=journal_.Stage.STREAMING, method='stream')
+        record.update(
+            stage=journal_.Stage.STREAMING,
+            method='stream',
+            bytes=connection.source.size(record.entry.volume),
+        )
         job = job_.Job(connection.source, connection.source, record)
         target = sink.GlanceSink(
             identity.data_sender(context, config.image_upload_timeout),
@@ -262,14 +264,49 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             ),
             job.work.check,
         )
-        with watch.Watch(job, api):
-            if stream.stream(
-                *(connection.source, job.volume, job.snapshot),
-                config.image_upload_read_ahead * units.Mi,
-                *(target, job.work.check, job.work.progress.report),
-                connection.on_native_threads,
-            ):
-                record.update(stage=journal_.Stage.STARTED)
+        try:
+            with watch.Watch(job, api):
+                if stream.stream(
+                    *(connection.source, job.volume, job.snapshot),
+                    config.image_upload_read_ahead * units.Mi,
+                    self._form(connection, image_meta),
+                    *(target, job.work.check, job.work.progress.report),
+                    connection.on_native_threads,
+                ):
+                    record.update(stage=journal_.Stage.STARTED)
+        except exceptions.ConversionFailed as exc:
+            if not exc.retriable:
+                raise
+            LOG.warning(
+                "Image %(image)s is converted in the way of Cinder's RBD "
+                'driver: %(error)s',
+                {'image': job.image_id, 'error': exc},
+            )
+            return False
+        return True
+
+    def _form(
+        self, connection: ceph.Connection, image_meta: dict[str, Any]
+    ) -> form.Form:
+        """Return what an image is to be, and how it is made, by our options.
+
+        :raises ImageConversionNotAllowed: when they forbid it
+        """
+        image_utils.check_image_conversion_disable(
+            *(image_meta['disk_format'], 'raw', image_meta['id']), upload=True
+        )
+        return form.Form(
+            image_meta['disk_format'],
+            image_meta['container_format'] == 'compressed',
+            convert.Settings(
+                volume_utils.image_conversion_dir(),
+                cfg.CONF.image_compress_on_upload,
+                cfg.CONF.compression_format,
+            ),
+            self.configuration.rbd_user,
+            self.configuration.rbd_ceph_conf or '',
+            connection.cluster.keyring(),
+        )
 
 
 def _headers(volume: objects.Volume) -> dict[str, str]:

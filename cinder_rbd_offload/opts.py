@@ -143,16 +143,14 @@ upload_opts: list[cfg.Opt] = [
         choices=[
             (
                 'stream',
-                'read a snapshot of the volume, begin again after a fault, '
-                'and compare what Glance has recorded with what was read',
+                'read or convert a snapshot of the volume, begin again after '
+                'a fault, and compare what Glance has recorded with what was '
+                'sent',
             ),
             ('stock', "the upload of Cinder's RBD driver"),
         ],
         help="""
 How a volume is uploaded whose image cannot be made inside the cluster.
-
-Images of other formats than raw, and compressed ones, are uploaded by Cinder's
-RBD driver in either case.
 """,
     ),
     cfg.IntOpt(
@@ -211,148 +209,6 @@ Possible values:
 
 * A number of seconds, 1 or more. Glance answers when its store has taken the
   last byte, which a slow store may do minutes later.
-""",
-    ),
-    cfg.DictOpt(
-        'image_upload_swift_stores',
-        default={},
-        help="""
-The Glance stores of type swift that volumes are uploaded to past Glance.
-
-The data goes straight to Swift, several segments at a time, without the zeros;
-a fault costs one segment, and a crash no more than those under way. Then the
-image's location is registered, as it is for images in Ceph. Uploads to other
-stores go through Glance.
-
-Possible values:
-
-* Pairs of a Glance store and a section of image_upload_swift_config_file, for
-  example: swift:ref1
-
-Related options:
-
-* image_upload_swift_config_file
-* image_upload_swift_location
-""",
-    ),
-    cfg.StrOpt(
-        'image_upload_swift_config_file',
-        default='',
-        help="""
-The file with the accounts of the stores in image_upload_swift_stores.
-
-Its form is that of Glance's option swift_store_config_file. It has
-credentials in it: nobody but the user of cinder-volume should be able to read
-it.
-
-Possible values:
-
-* A path.
-""",
-    ),
-    cfg.StrOpt(
-        'image_upload_swift_location',
-        default='credentials',
-        choices=[
-            (
-                'credentials',
-                'user and key stand in it, as in all locations of a store '
-                'whose swift_store_user, swift_store_key and '
-                'swift_store_auth_address are set in glance-api.conf',
-            ),
-            (
-                'reference',
-                'the section stands in it; for a store whose '
-                'swift_store_config_file is set, and whose type is the one '
-                'that this package brings for Glance',
-            ),
-        ],
-        help="""
-How the location of an image in Swift names the account.
-
-It depends on how the store is configured. Glance by itself registers no
-location of a store whose swift_store_config_file is set.
-""",
-    ),
-    cfg.StrOpt(
-        'image_upload_swift_interface',
-        default='public',
-        choices=['public', 'internal', 'admin'],
-        help="""
-The endpoint of Swift in Keystone's catalogue that volumes are uploaded to.
-""",
-    ),
-    cfg.StrOpt(
-        'image_upload_swift_endpoint',
-        default='',
-        help="""
-The URL of the account in Swift, as in Glance's option swift_store_endpoint.
-
-Possible values:
-
-* A URL; the stores in image_upload_swift_stores then have to be of one account
-* Empty for the endpoint in Keystone's catalogue
-
-Related options:
-
-* image_upload_swift_interface
-* image_upload_swift_region
-""",
-    ),
-    cfg.StrOpt(
-        'image_upload_swift_region',
-        default='',
-        help="""
-The region of the endpoint of Swift.
-
-Possible values:
-
-* A region, as in Glance's option swift_store_region
-* Empty for any
-""",
-    ),
-    cfg.StrOpt(
-        'image_upload_swift_cafile',
-        default='',
-        help="""
-What the certificates of Keystone and Swift are checked with.
-
-Possible values:
-
-* The path of a bundle of certificates
-* Empty for the one of Python's package requests
-""",
-    ),
-    cfg.IntOpt(
-        'image_upload_swift_workers',
-        default=4,
-        min=1,
-        max=10,
-        help="""
-Segments of one image that are sent at the same time.
-
-Each takes a connection and a few MiB of memory.
-
-Possible values:
-
-* A number from 1 to 10.
-""",
-    ),
-    cfg.IntOpt(
-        'image_upload_swift_segment_size',
-        default=64,
-        min=1,
-        max=5120,
-        help="""
-The largest segment of an image, in MiB.
-
-A fault costs at most as much. Very large images have larger ones, so that they
-have no more than 10,000 of them.
-
-Possible values:
-
-* A number of MiB, from 1 to 5120. Swift's option max_file_size is an upper
-  bound as well.
 """,
     ),
 ]

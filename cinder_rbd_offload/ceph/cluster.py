@@ -51,6 +51,13 @@ class Cluster:
         """Return what the cluster knows this connection by."""
         return str(self._handle.get_addrs())
 
+    def keyring(self) -> str:
+        """Return the path of the keyring that this connection was made by.
+
+        librados takes more than one, with commas.
+        """
+        return str(self._handle.conf_get('keyring') or '')
+
     def shut_out(self, client: str) -> None:
         """Have the cluster refuse whatever a connection still asks for.
 

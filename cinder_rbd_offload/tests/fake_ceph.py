@@ -231,7 +231,10 @@ class _Opened:
 class Rados(_Opened):
     def __init__(self, cluster, rados_id, clustername, conffile):
         super().__init__(cluster)
-        self._conf = {'rbd_default_features': '61'}
+        self._conf = {
+            'keyring': '/etc/ceph/a-keyring',
+            'rbd_default_features': '61',
+        }
         self.conf_set = self._conf.__setitem__
         self.conf_get = self._conf.get
         self.shutdown = self._release

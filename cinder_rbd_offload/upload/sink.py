@@ -159,20 +159,22 @@ class GlanceSink:
         :raises _Fault: when it has not, but might if asked again
         """
         self._check()
-        headers = {'x-openstack-image-size': str(body.len), **self._headers}
+        headers = dict(self._headers)
+        if body.len is not None:
+            headers['x-openstack-image-size'] = str(body.len)
         body.sent = 0
         try:
             response = self._put(self._image_id, body, headers)
             if response.ok:
                 return True
-            fault = self._judge(response, body.len)
+            fault = self._judge(response, body.len or body.sent)
         except ks_exceptions.ClientException as exc:
             fault = _Fault(str(exc))
         finally:
             if body.sent:
                 self._attempts += 1
                 self._flowed = self._patience.now()
-        self._await_idle(body.len, fault)
+        self._await_idle(body.sent, fault)
         return False
 
     def _judge(self, response: Any, size: int) -> _Fault:
@@ -242,13 +244,13 @@ class GlanceSink:
                 self._image_id, reason, self._attempts
             ) from exc
         # A Glance without MD5 records none.
-        if size == body.len and md5 in ('', body.md5()):
+        if size == body.sent and md5 in ('', body.md5()):
             return
         if not acknowledged:
             raise exceptions.ImageTaken(self._image_id)
         self._glance.delete(self._image_id)
         raise exceptions.UploadMismatch(
-            self._image_id, (body.len, body.md5()), (size, md5)
+            self._image_id, (body.sent, body.md5()), (size, md5)
         )
 
     def _exhausted(self) -> bool:

@@ -11,6 +11,7 @@ from oslo_log import log as logging
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.upload import body as body_
+from cinder_rbd_offload.upload import form as form_
 from cinder_rbd_offload.upload import source as source_
 
 LOG = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ def stream(
     volume: str,
     snapshot: str,
     ahead: int,
+    form: form_.Form,
     sink: Sink,
     check: Callable[[], None],
     report: Callable[[int, int], object],
@@ -39,8 +41,9 @@ def stream(
     :param volume: the volume's RBD image
     :param snapshot: what to call the snapshot
     :param ahead: the bytes that are read ahead, at most
+    :param form: what to send of it
     :param check: raises what is to end the upload
-    :param report: takes the bytes that were read, and those in all
+    :param report: takes what is done, and how much that is of what
     :param native: puts an object's blocking methods on native threads
     :returns: False where the image is whole, and the snapshot could not be
         removed
@@ -51,14 +54,23 @@ def stream(
     try:
         source = source_.Source(pool.open_snapshot(volume, snapshot), ahead)
         with contextlib.closing(native(source)):
-            sink.send(
-                body_.Body(
-                    source,
-                    check,
-                    lambda read: report(read, source.size),
+
+            def used() -> int | None:
+                return pool.used(volume, snapshot)
+
+            def look(done: float) -> None:
+                report(int(done * source.size), source.size)
+                check()
+
+            names = (pool.name, volume, snapshot)
+            with form.content(source, names, used, look) as (begin, size):
+                body = body_.Body(
+                    *(begin, size, check),
+                    lambda read: report(read, size or 0),
                     native,
                 )
-            )
+                with contextlib.closing(body):
+                    sink.send(body)
     except Exception as exc:
         if not _dropped(pool, volume, snapshot):
             image_id = snapshot.partition('-')[2]

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What cannot stay in the cluster is streamed, and is in the journal."""
 
+import contextlib
+import gzip
+import tempfile
 import types
 
 from cinder import exception
 from cinder import objects
 from cinder.volume.drivers import rbd as base_rbd
 import ddt
+from oslo_config import cfg
+from oslo_config import fixture as config_fixture
 
 from cinder_rbd_offload import driver
 from cinder_rbd_offload import exceptions
@@ -99,11 +104,61 @@ class StreamTestCase(test_driver.DriverTestCase):
         self.upload()
         self.assertStreamed()
 
-    @ddt.data(('qcow2', 'bare'), ('raw', 'compressed'))
-    @ddt.unpack
-    def test_what_is_converted_is_left_to_cinder(self, disk, container):
-        self.upload(disk, container)
+    def test_compressed(self):
+        self.upload('raw', 'compressed')
+        self.sent = gzip.decompress(self.sent)
+        self.assertStreamed()
+
+    def test_another_format(self):
+        conversions = []
+
+        @contextlib.contextmanager
+        def converted(snapshot, disk_format, settings, look):
+            conversions.append((snapshot, disk_format, settings))
+            with tempfile.TemporaryFile(buffering=0) as file:
+                file.write(DATA)
+                yield file
+
+        self.patch(driver.convert, 'converted', side_effect=converted)
+        self.upload('qcow2')
+        self.assertStreamed()
+        ((snapshot, disk_format, settings),) = conversions
+        self.assertEqual('qcow2', disk_format)
+        self.assertEqual('cinder', snapshot.user)
+        self.assertEqual('/etc/ceph/ceph.conf', snapshot.conf)
+        self.assertEqual('/etc/ceph/a-keyring', snapshot.keyring)
+        self.assertEqual('gzip', settings.compression)
+
+    def test_a_conversion_that_fails_is_left_to_cinder(self):
+        """The package that lets qemu-img read Ceph may not be there."""
+        self.patch(
+            driver.convert,
+            'converted',
+            side_effect=exceptions.ConversionFailed('a', 'no driver rbd'),
+        )
+        self.upload('qcow2')
         self.assertLeftToCinder()
+        self.assertIn('WARNING Image', self.logs.output)
+        self.assertIn('no driver rbd', self.logs.output)
+        self.assertEnded()
+
+    def test_a_conversion_without_room(self):
+        self.patch(
+            driver.convert,
+            'converted',
+            side_effect=exceptions.NoSpace('a', '/a/directory', 7, 3),
+        )
+        self.assertRaises(base_rbd.RBDDriverException, self.upload, 'qcow2')
+        self.ordinary.assert_not_called()
+        self.assertEnded()
+
+    def test_conversions_may_be_forbidden(self):
+        self.useFixture(config_fixture.Config(cfg.CONF)).config(
+            image_conversion_disable=True
+        )
+        self.assertRaises(
+            exception.ImageConversionNotAllowed, self.upload, 'qcow2'
+        )
         self.assertEnded()
 
     def test_without_a_journal_it_is_left_to_cinder(self):

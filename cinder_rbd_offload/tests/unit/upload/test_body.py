@@ -14,22 +14,28 @@ from cinder_rbd_offload.upload import body
 DATA = bytes(range(256)) * 40
 
 
-class File(io.BytesIO):
-    size = len(DATA)
-
-
 class BodyTestCase(base.BaseTestCase):
     def setUp(self):
         super().setUp()
         self.useFixture(fixtures.MockPatchObject(body, 'CHUNK', 1000))
         self.checks = itertools.count()
         self.reported = []
-        self.body = body.Body(
-            File(DATA),
-            lambda: next(self.checks),
+        self.opened = []
+        self.body = self.make(len(DATA))
+
+    def make(self, size, check=None):
+        made = body.Body(
+            *(self.begin, size),
+            check or (lambda: next(self.checks)),
             self.reported.append,
             lambda thing: thing,
         )
+        self.addCleanup(made.close)
+        return made
+
+    def begin(self):
+        self.opened.append(io.BytesIO(DATA))
+        return self.opened[-1]
 
     def test_all_of_it_each_time(self):
         for _attempt in range(2):
@@ -56,9 +62,7 @@ class BodyTestCase(base.BaseTestCase):
             if next(self.checks) == 3:
                 raise RuntimeError('stopped')
 
-        stopped = body.Body(
-            File(DATA), stop, self.reported.append, lambda thing: thing
-        )
+        stopped = self.make(len(DATA), stop)
         self.assertRaises(RuntimeError, b''.join, stopped)
         self.assertEqual(3000, stopped.sent)
 
@@ -68,3 +72,21 @@ class BodyTestCase(base.BaseTestCase):
         self.assertEqual(str(len(DATA)), request.headers['Content-Length'])
         self.assertNotIn('Transfer-Encoding', request.headers)
         self.assertIs(self.body, request.body)
+
+    def test_a_size_that_nobody_knows(self):
+        unknown = self.make(None)
+        request = models.PreparedRequest()
+        request.prepare('PUT', 'http://192.0.2.1/', data=unknown)
+        self.assertEqual('chunked', request.headers['Transfer-Encoding'])
+        self.assertNotIn('Content-Length', request.headers)
+        self.assertEqual(DATA, b''.join(unknown))
+        self.assertEqual(len(DATA), unknown.sent)
+
+    def test_it_closes_what_it_has_opened(self):
+        for _attempt in range(2):
+            next(iter(self.body))
+        first, second = self.opened
+        self.assertTrue(first.closed)
+        self.assertFalse(second.closed)
+        self.body.close()
+        self.assertTrue(second.closed)

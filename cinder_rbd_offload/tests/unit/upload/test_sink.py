@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever befalls an upload, the image is whole, or not there as active."""
 
+import contextlib
 import types
 
 import ddt
@@ -18,15 +19,12 @@ RESET = ks_exceptions.ConnectFailure('Connection reset by peer')
 
 
 class File:
-    size = len(DATA)
+    """Gives little at a time."""
 
     def __init__(self):
         self._left = DATA
 
-    def seek(self, _offset, _whence=0):
-        self._left = DATA
-
-    def read(self, _length=-1):
+    def read(self, _length):
         chunk, self._left = self._left[:30], self._left[30:]
         return chunk
 
@@ -56,14 +54,20 @@ class GlanceSinkTestCase(base.TestCase):
         self.received = []
         self.headers = []
         self.stop = None
-        self.body = body.Body(
-            File(), self.check, lambda _read: None, lambda thing: thing
-        )
+        self.body = self.make_body(len(DATA))
         self.sink = sink.GlanceSink(
             *(self.put, self.api(), IMAGE, {'x-image-meta-store': 'far'}),
             sink.Patience(5, 60, self.clock.now, self.clock.sleep),
             self.check,
         )
+
+    def make_body(self, size):
+        made = body.Body(
+            *(lambda: contextlib.nullcontext(File()), size, self.check),
+            *(lambda _read: None, lambda thing: thing),
+        )
+        self.addCleanup(made.close)
+        return made
 
     def check(self):
         if self.stop:
@@ -135,6 +139,13 @@ class GlanceSinkTestCase(base.TestCase):
             ],
             self.headers,
         )
+
+    @ddt.data('take', 'reset', 'lost')
+    def test_a_size_that_nobody_knows(self, fault):
+        self.body = self.make_body(None)
+        self.faults = [getattr(self, fault)]
+        self.assertWhole()
+        self.assertEqual({'x-image-meta-store': 'far'}, self.headers[0])
 
     @ddt.data('reset', 'refused', 'lost', 'slow')
     def test_a_fault(self, fault):

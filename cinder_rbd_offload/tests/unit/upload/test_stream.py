@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is sent is one instant of the volume, and nothing of it stays."""
 
+import contextlib
+import gzip
+import tempfile
+
 import ddt
+import fixtures
 
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests.unit import base
+from cinder_rbd_offload.upload import convert
+from cinder_rbd_offload.upload import form
 from cinder_rbd_offload.upload import stream
 
 SNAPSHOT = f'offload-{base.IMAGE}'
@@ -20,6 +27,7 @@ class StreamTestCase(base.TestCase):
         self.before = self.cluster.state()
         self.error = None
         self.reported = []
+        self.form = form.Form('raw', False, convert.Settings('/nowhere'))
 
     def send(self, body):
         self.sent = b''
@@ -32,8 +40,9 @@ class StreamTestCase(base.TestCase):
 
     def stream(self):
         return stream.stream(
-            *(self.pool('volumes'), base.VOLUME, SNAPSHOT, 1 << 20, self),
-            *(lambda: None, self.report, lambda thing: thing),
+            *(self.pool('volumes'), base.VOLUME, SNAPSHOT, 1 << 20),
+            *(self.form, self, lambda: None, self.report),
+            lambda thing: thing,
         )
 
     def report(self, read, total):
@@ -50,6 +59,46 @@ class StreamTestCase(base.TestCase):
             self.sent,
         )
         self.assertEqual([(base.SIZE, base.SIZE)], self.reported)
+        self.assertGone()
+
+    def test_compressed(self):
+        self.form = form.Form('raw', True, convert.Settings('/nowhere'))
+        self.assertTrue(self.stream())
+        self.assertEqual(
+            fake_ceph.content(fake_ceph.Stored(base.SIZE, base.BLOCKS)),
+            gzip.decompress(self.sent),
+        )
+        self.assertGone()
+
+    def test_another_format(self):
+        """It is made of the snapshot; by what, others test."""
+        made = tempfile.TemporaryFile(buffering=0)
+        made.write(b'converted')
+
+        @contextlib.contextmanager
+        def converted(snapshot, disk_format, settings, look):
+            look(0.5)
+            self.converted = (snapshot, disk_format)
+            with made:
+                yield made
+
+        self.useFixture(
+            fixtures.MockPatchObject(convert, 'converted', converted)
+        )
+        self.form = form.Form(
+            *('qcow2', False, convert.Settings('/nowhere')),
+            *('cinder', '/a/conf', '/a/keyring'),
+        )
+        self.assertTrue(self.stream())
+        self.assertEqual(b'converted', self.sent)
+        snapshot, disk_format = self.converted
+        self.assertEqual('qcow2', disk_format)
+        self.assertEqual(f'volumes/{base.VOLUME}@{SNAPSHOT}', str(snapshot))
+        self.assertEqual(2 * fake_ceph.BLOCK, snapshot.used)
+        self.assertEqual('/a/conf', snapshot.conf)
+        self.assertEqual((base.SIZE // 2, base.SIZE), self.reported[0])
+        self.assertEqual((9, 9), self.reported[-1])
+        self.assertTrue(made.closed)
         self.assertGone()
 
     def test_the_sink_fails(self):
