@@ -20,7 +20,7 @@ class Body:
 
     :param exchange: where they are counted
     :param headers: the request's
-    :param stream: what follows them
+    :param stream: what follows them, read without a buffer
     """
 
     def __init__(
@@ -33,11 +33,20 @@ class Body:
         self.chunked = 'chunked' in coding.lower()
         self._exchange = exchange
         self._length = int(headers.get('Content-Length', 0))
+        # Whether all of it has been read, with its frame.
+        self.ended = not self.chunked and not self._length
         self._stream = stream
         self._pieces = self._read_all()
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._pieces
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._pieces)
+        except (ConnectionError, ValueError):
+            # The client has hung up, perhaps where a size should be.
+            raise Broken from None
 
     def frame(self, piece: bytes) -> bytes:
         """Return a piece in the frame that it came in."""
@@ -46,34 +55,33 @@ class Body:
     def drain(self) -> None:
         """Read what is left; unread, it would cost the client its answer.
 
-        :raises Broken: when the client does not send it
+        :raises Broken: when the client hangs up
         """
         for _piece in self:
             pass
 
     def _read_all(self) -> Iterator[bytes]:
-        if not self.chunked:
+        if self.chunked:
+            while size := self._read_size():
+                yield from self._read(size)
+                self._stream.readline()
+            while self._stream.readline().strip():
+                pass
+            self.ended = True
+        else:
             yield from self._read(self._length)
-            return
-        while size := self._read_size():
-            yield from self._read(size)
-            self._stream.readline()
-        while self._stream.readline().strip():
-            pass
 
     def _read_size(self) -> int:
-        try:
-            return int(self._stream.readline().partition(b';')[0], 16)
-        except ValueError:
-            raise Broken from None
+        return int(self._stream.readline().partition(b';')[0], 16)
 
     def _read(self, size: int) -> Iterator[bytes]:
         while size:
             piece = self._stream.read(min(size, PIECE))
             if not piece:
-                raise Broken
+                raise ConnectionError
             size -= len(piece)
             self._exchange.received += len(piece)
+            self.ended = not self.chunked and not size
             yield piece
 
 

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One connection of a client's, and for each request one to the server."""
 
+import contextlib
 import http.client
 import http.server
-import select
-import socket
-import struct
 import threading
 import time
 from typing import Any
@@ -13,7 +11,10 @@ from typing import Protocol
 
 from cinder_rbd_offload.tests.fault_proxy import body
 from cinder_rbd_offload.tests.fault_proxy import rules
+from cinder_rbd_offload.tests.fault_proxy import sockets
 
+# Seconds of silence after which a client that has its answer sends no more.
+DRAIN_SECONDS = 1
 # What a header says of one connection, it does not say of the next.
 OF_A_CONNECTION = ('connection', 'expect', 'keep-alive')
 
@@ -54,6 +55,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     protocol_version = 'HTTP/1.1'
     disable_nagle_algorithm = True
+    # No buffer, so that a socket tells whether there is more to read.
+    rbufsize = 0
     server: Server
 
     def log_message(self, *_args: Any) -> None:
@@ -73,9 +76,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except (OSError, http.client.HTTPException, body.Broken):
             self.exchange.status = None
             self.close_connection = True
-            _reset_on_close(self.connection)
+            sockets.reset_on_close(self.connection)
             if self.link.sock and not self._fault('close'):
-                _reset_on_close(self.link.sock)
+                sockets.reset_on_close(self.link.sock)
         finally:
             self.link.close()
             observer.done(self.exchange)
@@ -102,7 +105,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header('Retry-After', str(rule.retry_after))
         self.end_headers()
         self.wfile.write(text)
-        self.body.drain()
+        self._drain()
 
     def _pass_on(self) -> None:
         """Take the request to the server and its answer back."""
@@ -114,26 +117,38 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.link.putheader(name, value)
         self.link.putheader('Connection', 'close')
         self.link.endheaders()
-        self._pass_body()
+        # A server that has answered need not take the rest of the body.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._pass_body()
         answer = self.link.getresponse()
         if self._fault('lost'):
             raise body.Broken
         self._return(answer)
-        self.body.drain()
+        self._drain()
+
+    def _drain(self) -> None:
+        """Let the client send what it is sending, and then see the answer."""
+        if not self.body.ended:
+            self.connection.settimeout(DRAIN_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                self.body.drain()
 
     def _pass_body(self) -> None:
         """Send the body on, until a fault's time has come."""
         passed = 0
-        for piece in self.body:
-            if _has(self.link.sock, select.POLLIN):
-                # An answer that did not wait for the body.
+        while not self.body.ended:
+            server = self.link.sock
+            if sockets.first(self.connection, server) is server:
+                # An answer that does not wait for the rest of the body.
                 return
+            piece = next(self.body, b'')
             room = self._room(passed)
-            if len(piece) >= room:
-                if room:
-                    self.link.send(self.body.frame(piece[:room]))
+            ends = len(piece) >= room
+            piece = piece[:room] if ends else piece
+            if piece:
+                self.link.send(self.body.frame(piece))
+            if ends:
                 break
-            self.link.send(self.body.frame(piece))
             passed += len(piece)
             if self._fault('slow'):
                 time.sleep(len(piece) / self.rule.rate)
@@ -151,7 +166,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _break(self, rule: rules.Rule) -> None:
         deadline = time.monotonic() + rule.seconds
         while rule.fault == 'stall' and time.monotonic() < deadline:
-            if _has(self.connection, select.POLLRDHUP):
+            if sockets.hung_up(self.connection):
                 break
             if self.server.observer.stopped.wait(0.05):
                 break
@@ -167,6 +182,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not answer.chunked and answer.length is None:
             # Its end is the end of the connection.
             self.close_connection = True
+        if not self.body.ended:
+            self.close_connection = True
         if self.close_connection:
             self.send_header('Connection', 'close')
         self.end_headers()
@@ -174,17 +191,3 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body.chunk(piece) if answer.chunked else piece)
         if answer.chunked and self.command != 'HEAD':
             self.wfile.write(body.END)
-
-
-def _has(end: socket.socket, event: int) -> bool:
-    """Tell whether a socket has an event, such as something to read."""
-    poll = select.poll()
-    poll.register(end, event)
-    return bool(poll.poll(0))
-
-
-def _reset_on_close(end: socket.socket) -> None:
-    """Have a socket end in a reset, and not in order."""
-    end.setsockopt(
-        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)
-    )

@@ -138,6 +138,17 @@ class FunctionalTestCase(testtools.TestCase):
         self.addCleanup(self.delete_image, image_id)
         return image_id
 
+    def make_image(self) -> str:
+        """Make an image that waits for its data, and return its id."""
+        record = {
+            'name': self.id(),
+            'disk_format': 'raw',
+            'container_format': 'bare',
+        }
+        image_id = str(self.images.post('/images', json=record).json()['id'])
+        self.addCleanup(self.delete_image, image_id)
+        return image_id
+
     def await_hash(self, image_id: str) -> Any:
         """Wait until Glance has hashed an image, and return it."""
 

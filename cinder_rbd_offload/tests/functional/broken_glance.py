@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes that Cinder uploads to Glance, with faults between these."""
 
+import time
+from typing import Any
 from typing import ClassVar
 import uuid
 
@@ -67,21 +69,44 @@ class ToGlanceTest(broken.BrokenUploadTest):
         """Upload with a row's fault and say what came of it."""
         outcomes = fault_table.Outcome
         volume = self.storage.get_volume(self.volume)
+        told = len(self.messages())
         image_id = self.start_upload(volume)
-
-        def ended() -> bool:
-            return str(self.storage.get_volume(volume).status) == 'available'
-
-        try:
-            service.wait('the upload', ended, broken.HANGS_SECONDS)
-        except service.Failed:
-            service.wait('the upload', ended)
+        if not self.await_end(volume):
+            service.wait('the upload', lambda: self.ended(volume))
             return outcomes.HANGS
+        failed = len(self.messages()) > told
         image = self.images.find_image(image_id)
         if image is None:
+            self.assertTrue(failed, 'the user is told nothing')
             return outcomes.FAILS
         self.assertEqual('active', image.status)
         if image.size != base.GIB:
             return outcomes.WRONG
-        found = client.image_sha512(self.images, image_id)
-        return outcomes.WHOLE if found == self.sha512 else outcomes.WRONG
+        if self.sha512 != client.image_sha512(self.images, image_id):
+            return outcomes.WRONG
+        return outcomes.DENIED if failed else outcomes.WHOLE
+
+    def messages(self) -> list[str]:
+        """Return what the user has been told of the volume."""
+        answer = self.storage.get('/messages', microversion='3.3').json()
+        return [
+            one['user_message']
+            for one in answer['messages']
+            if one['resource_uuid'] == self.volume
+        ]
+
+    def ended(self, volume: Any) -> bool:
+        """Tell whether Cinder is done with a volume."""
+        return str(self.storage.get_volume(volume).status) == 'available'
+
+    def await_end(self, volume: Any) -> bool:
+        """Wait until Cinder is done; False says that nothing moves."""
+        moved_at, moved = time.monotonic(), 0
+        while not self.ended(volume):
+            now = sum(1 + one.received for one in tuple(self.proxy.seen))
+            if now != moved:
+                moved_at, moved = time.monotonic(), now
+            if time.monotonic() - moved_at > broken.HANGS_SECONDS:
+                return False
+            time.sleep(0.5)
+        return True

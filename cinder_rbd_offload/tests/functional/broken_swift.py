@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator
 import random
+from typing import Any
 from typing import ClassVar
 import urllib.parse
 
@@ -25,12 +26,14 @@ class ToSwiftTest(broken.BrokenUploadTest):
         'image': f'/{CONTAINER}/[0-9a-f-]{{36}}$',
     }
 
+    account: ClassVar[Any]
+
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
         state = cls.class_state()
-        account, _token = swift.account(state).get_auth()
-        url = urllib.parse.urlsplit(account)
+        cls.account = swift.account(state)
+        url = urllib.parse.urlsplit(cls.account.get_auth()[0])
         assert url.port is not None
         cls.stand_before(url.port)
         cls.configure_class(
@@ -43,15 +46,7 @@ class ToSwiftTest(broken.BrokenUploadTest):
     def outcome(self, row: fault_table.Row) -> fault_table.Outcome:
         """Upload with a row's fault and say what came of it."""
         data = random.Random(row.name).randbytes(row.size)
-        image_id = self.images.post(
-            '/images',
-            json={
-                'name': self.id(),
-                'disk_format': 'raw',
-                'container_format': 'bare',
-            },
-        ).json()['id']
-        self.addCleanup(self.delete_image, image_id)
+        image_id = self.make_image()
         hangs = self.put(image_id, data, row.known)
         service.wait(f'the end of {image_id}', lambda: self.ended(image_id))
         status = str(self.images.get_image(image_id).status)
@@ -60,7 +55,7 @@ class ToSwiftTest(broken.BrokenUploadTest):
         self.delete_image(image_id)
         orphans = self.left(image_id)
         for name in orphans:
-            swift.account(self.state).delete_object(CONTAINER, name)
+            self.account.delete_object(CONTAINER, name)
         if hangs:
             return fault_table.Outcome.HANGS
         if orphans:
@@ -106,7 +101,7 @@ class ToSwiftTest(broken.BrokenUploadTest):
 
     def left(self, image_id: str) -> list[str]:
         """List the objects that belong to an image."""
-        listing = swift.account(self.state).get_container(
+        listing = self.account.get_container(
             CONTAINER, prefix=image_id, full_listing=True
         )[1]
         return [one['name'] for one in listing]

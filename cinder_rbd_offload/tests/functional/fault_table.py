@@ -19,6 +19,8 @@ class Outcome(enum.Enum):
     """What a user has in the end."""
 
     WHOLE = 'whole'
+    # Whole, and the user is told that it failed.
+    DENIED = 'whole, said to have failed'
     # No image, or one that waits for its data, and nothing in the store.
     FAILS = 'fails'
     # As above, but there are objects in the store that nobody knows of.
@@ -28,7 +30,7 @@ class Outcome(enum.Enum):
     HANGS = 'hangs'
 
 
-WHOLE, FAILS, ORPHANS, WRONG, HANGS = Outcome
+WHOLE, DENIED, FAILS, ORPHANS, WRONG, HANGS = Outcome
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,10 +86,10 @@ TO_SWIFT = (
     _row('nothing', '', 'WHOLE WHOLE WHOLE'),
     _row('reset', 'reset after=500000', 'FAILS WHOLE WHOLE'),
     _row('closed', 'close after=500000', 'FAILS WHOLE WHOLE'),
-    _row('answer lost', 'lost', 'FAILS WHOLE WHOLE'),
+    _row('answer lost', 'lost', 'ORPHANS WHOLE WHOLE'),
     _row('stall', 'stall after=500000 seconds=60', 'HANGS HANGS WHOLE'),
     _row('slow', 'slow rate=500000', 'WHOLE WHOLE WHOLE'),
-    _row('401', '401', 'FAILS FAILS WHOLE'),
+    _row('401', '401', 'ORPHANS ORPHANS WHOLE'),
     _row('408', '408', 'FAILS WHOLE WHOLE'),
     _row('413', '413', 'FAILS FAILS FAILS'),
     _row('429', '429 retry_after=1', 'FAILS WHOLE WHOLE'),
@@ -134,9 +136,9 @@ TO_GLANCE = tuple(
         ('reset', 'reset after=300000000', WRONG, WHOLE),
         ('closed', 'close after=300000000', WRONG, WHOLE),
         ('reset twice', 'reset after=300000000 count=2', WRONG, WHOLE),
-        ('answer lost', 'lost', FAILS, WHOLE),
+        ('answer lost', 'lost', DENIED, WHOLE),
         ('stall', 'stall after=300000000 seconds=60', HANGS, WHOLE),
-        ('401', '401', FAILS, WHOLE),
+        ('401', '401', WRONG, WHOLE),
         ('408', '408', FAILS, WHOLE),
         ('413', '413', FAILS, FAILS),
         ('429', '429 retry_after=1', FAILS, WHOLE),

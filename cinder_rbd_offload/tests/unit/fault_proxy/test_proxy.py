@@ -155,6 +155,13 @@ class FaultProxyTestCase(base.BaseTestCase):
         answer, _text = self.put('/early', data=BODY * 16)
         self.assertEqual(201, answer.status)
 
+    def test_an_answer_to_a_client_that_sends_no_more(self):
+        """As Swift gives, when a body is shorter than its length."""
+        self.link.putrequest('PUT', '/early')
+        self.link.putheader('Content-Length', '1000')
+        self.link.endheaders(b'no more')
+        self.assertEqual(201, self.link.getresponse().status)
+
     def test_a_client_that_hangs_up_cuts_the_server_off(self):
         self.link.putrequest('PUT', '/file')
         self.link.putheader('Transfer-Encoding', 'chunked')
