@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who asks Glance is who may: the owner, Cinder, or Cinder for the owner."""
 
+import contextlib
 import functools
+import io
 from unittest import mock
 
 from cinder.volume.drivers import rbd as _rbd  # noqa: F401
@@ -18,6 +20,7 @@ from oslotest import base
 
 from cinder_rbd_offload import identity
 from cinder_rbd_offload.tests.unit import fake_keystone
+from cinder_rbd_offload.upload import body
 
 ENDS = '2030-01-01T00:00:00.000000Z'
 
@@ -272,3 +275,64 @@ class ActForTestCase(IdentityTestCase):
         self.assertRaises(
             ks_exceptions.ClientException, identity.act_for, trust
         )
+
+
+class DataSenderTestCase(IdentityTestCase):
+    """An image's data goes out as its owner's, with the service token.
+
+    :ivar received: each request, with its body
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.conf.config(glance_api_servers=['https://glance.test/v2'])
+        self.received = []
+        self.statuses = []
+        self.keystone.put(
+            'https://glance.test/v2/images/an-id/file', text=self.take
+        )
+        self.body = body.Body(
+            lambda: contextlib.nullcontext(io.BytesIO(b'the data')),
+            *(8, lambda: None, lambda _read: None, lambda thing: thing),
+        )
+        self.addCleanup(self.body.close)
+
+    def take(self, request, context):
+        self.received.append((request, b''.join(request.body)))
+        context.status_code = self.statuses.pop(0) if self.statuses else 204
+        return 'said'
+
+    def put(self):
+        put = identity.data_sender(self.context, 7)
+        return put('an-id', self.body, {'x-image-meta-store': 'far'})
+
+    def test_who_sends_what(self):
+        self.assertEqual(204, self.put().status_code)
+        ((request, data),) = self.received
+        self.assertEqual(b'the data', data)
+        self.assertEqual('8', request.headers['Content-Length'])
+        self.assertEqual('far', request.headers['x-image-meta-store'])
+        self.assertEqual('user-token', request.headers['X-Auth-Token'])
+        service = self.keystone.tokens[request.headers['X-Service-Token']]
+        self.assertIn('cinder', str(service))
+        self.assertEqual(
+            'application/octet-stream', request.headers['Content-Type']
+        )
+        self.assertEqual(7, request.timeout)
+
+    def test_a_token_that_has_expired(self):
+        """The library sends the request again: all of it."""
+        self.statuses = [401]
+        self.assertEqual(204, self.put().status_code)
+        self.assertEqual(
+            2 * [b'the data'], [data for _r, data in self.received]
+        )
+
+    def test_what_glance_says_is_returned(self):
+        self.statuses = [503]
+        answer = self.put()
+        self.assertEqual((503, 'said'), (answer.status_code, answer.text))
+
+    def test_nothing_of_it_is_in_the_log(self):
+        self.put()
+        self.assertNotIn('token', self.logs.output)
