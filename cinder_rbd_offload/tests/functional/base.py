@@ -131,8 +131,7 @@ class FunctionalTestCase(testtools.TestCase):
             volume,
             self.id(),
             disk_format=disk_format,
-            container_format='bare',
-            **options,
+            **{'container_format': 'bare'} | options,
         )
         image_id = str(answer['image_id'])
         self.addCleanup(self.delete_image, image_id)
@@ -208,7 +207,7 @@ class FunctionalTestCase(testtools.TestCase):
     def assert_took_the_ordinary_way(
         self, image: Any, volume: Any, reason: str
     ) -> None:
-        """Check that an image was uploaded by upstream's driver, and why."""
+        """Check that an image's data was sent to Glance, and why."""
         self.assert_nothing_left(volume)
         self.assertIn(ORDINARY, self.log_of(image.id))
         self.assertIn(reason, self.log_of(image.id))
