@@ -84,9 +84,6 @@ class StreamTest(base.FunctionalTestCase):
         self.assertEqual(self.sha512(volume), found)
 
     def test_compressed(self) -> None:
-        self.configure(
-            'cinder-api', 'DEFAULT.allow_compression_on_image_upload=true'
-        )
         volume = self.make_filled_volume(self.kind)
         image = self.upload(volume, container_format='compressed')
         self.assert_took_the_ordinary_way(image, volume, 'raw/compressed')
