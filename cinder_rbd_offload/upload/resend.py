@@ -142,12 +142,14 @@ class Sender:
     def _once(self, call: Callable[[swiftclient.Connection], T]) -> T:
         connection = self._connect()
         retries, connection.retries = connection.retries, 0
+        url, token = connection.url, connection.token
         try:
             return call(connection)
         except Exception:
             # Where the answer came before the body's end, the connection is
-            # of no more use.
+            # of no more use. And after a 401 it knows no account any more.
             connection.close()
+            connection.url, connection.token = url, token
             raise
         finally:
             connection.retries = retries

@@ -249,7 +249,7 @@ class FaultsTestCase(StoreTestCase):
         self.assertEqual({f'glance/{IMAGE}': b'other'}, self.swift.objects)
 
     def test_a_token_that_is_refused_twice(self):
-        self.order(401, where='00001', times=2)
+        self.order(401, where='00002', times=2)
         self.assertRaises(
             glance_store.BackendException, self.add, self.store()
         )
