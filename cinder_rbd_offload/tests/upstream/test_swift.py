@@ -97,6 +97,13 @@ class OnOurs:
                 patch = mock.patch.object(self.module, name, value)
                 patch.start()
                 self.addCleanup(patch.stop)  # type: ignore[attr-defined]
+        # In this process, Cinder's tests have registered options that must
+        # be given.
+        patch = mock.patch.object(
+            cfg.ConfigOpts, '_check_required_opts', autospec=True
+        )
+        patch.start()
+        self.addCleanup(patch.stop)  # type: ignore[attr-defined]
         # They open a file of glance_store's by a relative path.
         self.addCleanup(os.chdir, os.getcwd())  # type: ignore[attr-defined]
         os.chdir(pathlib.Path(glance_store.__file__).parent.parent)
