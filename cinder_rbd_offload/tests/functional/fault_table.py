@@ -147,3 +147,47 @@ TO_GLANCE = tuple(
         ('503 for ever', '503 count=1000', FAILS, FAILS),
     )
 )
+
+
+TITLES = {
+    'chunks': 'glance_store',
+    'buffered': 'its BufferedReader',
+    'upstream': "Cinder's driver",
+    'ours': 'ours',
+}
+
+
+def render(title: str, table: tuple[Row, ...]) -> str:
+    """Return a table for the documents.
+
+    :param title: what stands above it
+    """
+    columns = [
+        name for name in TITLES if any(name in row.outcomes for row in table)
+    ]
+    lines = [['fault', *(TITLES[name] for name in columns)]]
+    for row in table:
+        cells = [row.outcomes.get(name) for name in columns]
+        lines.append(
+            [row.name, *(cell.value if cell else '' for cell in cells)]
+        )
+    text = f'.. list-table:: {title}\n   :header-rows: 1\n\n'
+    for line in lines:
+        first, *rest = line
+        text += f'   * - {first}\n'
+        text += ''.join(f'     - {cell}'.rstrip() + '\n' for cell in rest)
+    return text
+
+
+def document() -> str:
+    """Return what the documents include."""
+    return '\n'.join(
+        (
+            render('From Cinder to Glance', TO_GLANCE),
+            render('From Glance to Swift', TO_SWIFT),
+        )
+    )
+
+
+if __name__ == '__main__':
+    print(document(), end='')
