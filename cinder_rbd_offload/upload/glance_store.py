@@ -40,6 +40,7 @@ from cinder_rbd_offload.upload import reader as reader_
 from cinder_rbd_offload.upload import resend
 from cinder_rbd_offload.upload import segments
 from cinder_rbd_offload.upload import spool as spool_
+from cinder_rbd_offload.upload import swift_location
 
 LOG = logging.getLogger(__name__)
 
@@ -106,8 +107,9 @@ Possible values:
 
 OPTIONS = [*swift.BaseStore.OPTIONS, *resumable_opts]
 
-# glance_store takes the class from the module that the store is of.
-StoreLocation = swift.StoreLocation
+
+class StoreLocation(swift_location.LocationMixin, swift.StoreLocation):
+    """A location; glance_store looks for it in the module of the store."""
 
 
 class BufferedReader(reader_.BufferedReader):
@@ -308,7 +310,9 @@ class ResumableStore(swift.BaseStore):
             raise
 
 
-class SingleTenantStore(ResumableStore, swift.SingleTenantStore):
+class SingleTenantStore(
+    swift_location.StoreMixin, ResumableStore, swift.SingleTenantStore
+):
     """All images in one account."""
 
     OPTIONS = OPTIONS
