@@ -12,6 +12,7 @@ import hashlib
 from http import server
 import json
 import socket
+import socketserver
 import struct
 import threading
 import urllib.parse
@@ -80,17 +81,14 @@ class Swift:
         class Handler(_Handler):
             swift = outer
 
-        self._server = server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(('127.0.0.1', 0), Handler)
+        port = self._server.server_address[1]
+        # Where it listens.
+        self.url = f'http://127.0.0.1:{port}'
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), daemon=True
         )
         self._thread.start()
-
-    @property
-    def url(self):
-        """Where it listens."""
-        return f'http://127.0.0.1:{self._server.server_port}'
 
     def close(self):
         """End it."""
@@ -128,6 +126,16 @@ class Swift:
 def _slice(line):
     first, _dash, last = line.get('range', '').partition('-')
     return slice(int(first), int(last) + 1) if first else slice(None)
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    """Serves on native threads.
+
+    The servers of http.server do not, where eventlet was imported before: it
+    leaves a copy of that module that has greenthreads.
+    """
+
+    daemon_threads = True
 
 
 class _Handler(server.BaseHTTPRequestHandler):

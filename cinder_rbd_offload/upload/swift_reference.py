@@ -28,6 +28,9 @@ from keystoneauth1 import session as ks_session
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.upload import swift_location
 
+# Seconds that Keystone may be silent.
+TIMEOUT = 60
+
 _DOMAINS = (
     ('user_domain_id', 'user_domain_name'),
     ('project_domain_id', 'project_domain_name'),
@@ -91,7 +94,9 @@ class Account:
                 project_domain_id=domains.get('project_domain_id'),
                 project_domain_name=domains.get('project_domain_name'),
             )
-        return ks_session.Session(auth, verify=access.ca_file or True)
+        return ks_session.Session(
+            auth, verify=access.ca_file or True, timeout=TIMEOUT
+        )
 
     def by_reference(self, container: str, name: str) -> str:
         """Write an object's location without any secret.
