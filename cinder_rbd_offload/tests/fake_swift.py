@@ -9,7 +9,7 @@ has an ending, and happens to as many of them as it is ordered for.
 import dataclasses
 import hashlib
 import http
-import http.server
+import importlib
 import json
 import re
 import socket
@@ -18,6 +18,10 @@ import threading
 import urllib.parse
 
 import fixtures
+
+# eventlet, which Cinder imports, leaves its own as an attribute of http; the
+# server is to run on threads. tests/__init__.py imports it before Cinder.
+server = importlib.import_module('http.server')
 
 
 @dataclasses.dataclass
@@ -59,9 +63,7 @@ class FakeSwift(fixtures.Fixture):
         self.received = 0
         self.patience = None
         self.idle = threading.Event()
-        self._server = http.server.ThreadingHTTPServer(
-            ('127.0.0.1', 0), _Handler
-        )
+        self._server = server.ThreadingHTTPServer(('127.0.0.1', 0), _Handler)
         self._server.daemon_threads = True
         self._server.swift = self
         thread = threading.Thread(
@@ -98,7 +100,7 @@ class FakeSwift(fixtures.Fixture):
         return self.objects[path]
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
 
     def setup(self):
