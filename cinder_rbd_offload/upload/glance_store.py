@@ -40,7 +40,6 @@ from cinder_rbd_offload.upload import reader as reader_
 from cinder_rbd_offload.upload import resend
 from cinder_rbd_offload.upload import segments
 from cinder_rbd_offload.upload import spool as spool_
-from cinder_rbd_offload.upload import swift_location
 
 LOG = logging.getLogger(__name__)
 
@@ -107,9 +106,8 @@ Possible values:
 
 OPTIONS = [*swift.BaseStore.OPTIONS, *resumable_opts]
 
-
-class StoreLocation(swift_location.LocationMixin, swift.StoreLocation):
-    """A location; glance_store looks for it in the module of the store."""
+# glance_store takes the class from the module that the store is of.
+StoreLocation = swift.StoreLocation
 
 
 class BufferedReader(reader_.BufferedReader):
@@ -310,9 +308,7 @@ class ResumableStore(swift.BaseStore):
             raise
 
 
-class SingleTenantStore(
-    swift_location.StoreMixin, ResumableStore, swift.SingleTenantStore
-):
+class SingleTenantStore(ResumableStore, swift.SingleTenantStore):
     """All images in one account."""
 
     OPTIONS = OPTIONS

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Locations by reference, in the store that Glance has from here."""
+"""Locations by reference, with glance_store's own Swift store."""
 
 import pathlib
 from unittest import mock
 
 import ddt
 import fixtures
+from glance_store._drivers.swift import store as glance_swift
 from glance_store import exceptions as store_exceptions
 from glance_store import location as glance_location
 from oslo_config import cfg
 from oslotest import base
 
-from cinder_rbd_offload.upload import glance_store as our_store
+from cinder_rbd_offload.upload import swift_location
 
 FILE = """
 [ref1]
@@ -23,6 +24,14 @@ URL = 'swift+reference://ref1/glance/an-image'
 STOCK = 'swift+config://ref1/glance/an-image'
 
 
+class StoreLocation(swift_location.LocationMixin, glance_swift.StoreLocation):
+    """What the package's store has."""
+
+
+class Store(swift_location.StoreMixin, glance_swift.SingleTenantStore):
+    """What the package has for Glance, as far as it goes here."""
+
+
 @ddt.ddt
 class LocationTestCase(base.BaseTestCase):
     def setUp(self):
@@ -31,20 +40,20 @@ class LocationTestCase(base.BaseTestCase):
         path = pathlib.Path(folder) / 'swift.conf'
         path.write_text(FILE)
         self.conf = cfg.ConfigOpts()
-        self.conf.register_opts(our_store.OPTIONS, group='fast')
+        self.conf.register_opts(glance_swift.Store.OPTIONS, group='fast')
         self.conf.register_opt(
             cfg.StrOpt('default_backend'), group='glance_store'
         )
         self.conf.set_override('swift_store_config_file', str(path), 'fast')
         self.conf.set_override('default_swift_reference', 'ref1', 'fast')
         self.conf([])
-        self.store = our_store.SingleTenantStore(self.conf, backend='fast')
+        self.store = Store(self.conf, backend='fast')
         self.store.configure()
         self.store.configure_add()
 
     def location(self, url):
         return glance_location.Location(
-            *('swift', our_store.StoreLocation, self.conf),
+            *('swift', StoreLocation, self.conf),
             uri=url,
             backend='fast',
         )
