@@ -128,8 +128,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             streams = self.configuration.image_upload_method == 'stream'
             if offloads or streams:
                 try:
+                    api = identity.as_owner(context, image_service)
                     tracked = stack.enter_context(
-                        self._tracked(context, volume, image_meta['id'])
+                        self._tracked(context, volume, image_meta['id'], api)
                     )
                 # Without a journal there is still the ordinary upload, which
                 # succeeds, or says what is wrong.
@@ -140,7 +141,6 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                         {'image': image_meta['id'], 'error': exc},
                     )
                 else:
-                    api = identity.as_owner(context, image_service)
                     if offloads and self._offload(
                         *tracked, api, volume, image_meta
                     ):
@@ -194,6 +194,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         context: cinder_context.RequestContext,
         volume: objects.Volume,
         image_id: str,
+        api: glance.Glance,
     ) -> Iterator[tuple[ceph.Connection, journal_.Record]]:
         """Have an upload in the journal, from here to its end."""
         with self._connection() as connection:
@@ -206,12 +207,12 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                     connection.cluster.client(),
                     keystone.expiry(),
                 )
-                with tracking.tracked(record, identity.release):
-                    tracking.entrust(
-                        record,
-                        functools.partial(identity.delegate, context),
-                        identity.release,
-                    )
+                tracking.entrust(
+                    record,
+                    functools.partial(identity.delegate, context),
+                    identity.release,
+                )
+                with tracking.tracked(record, api, identity.release, _free):
                     yield connection, record
             finally:
                 self._uploads.discard(image_id)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Closes an upload's entry in the journal when the upload has ended."""
+"""Closes an upload's entry in the journal when the upload has ended.
+
+Before that, all is done that Cinder itself does after an upload. It does it
+again, but a crash may keep it from that, and then nobody would know.
+"""
 
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -8,6 +12,7 @@ import contextlib
 from oslo_log import log as logging
 
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload import glance as glance_api
 from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.offload import plan
 
@@ -25,20 +30,26 @@ _UNFINISHED = (journal.Stage.PUBLISHING, journal.Stage.STREAMING)
 
 @contextlib.contextmanager
 def tracked(
-    record: journal.Record, release: Callable[[str], None]
+    record: journal.Record,
+    glance: glance_api.Glance,
+    release: Callable[[str], None],
+    free: Callable[[str], None],
 ) -> Iterator[None]:
     """Take the entry out at the end, unless recovery is to go on with it.
 
     What ends the process, or the greenthread, leaves the entry as well.
 
+    :param glance: asks as the owner of the image
     :param release: ends the delegation of an upload
+    :param free: lets the volume be used again
     """
     try:
         yield
     except _OPEN:
         raise
     except Exception:
-        _close(record, release)
+        if _discarded(glance, record.entry.image_id):
+            _close(record, release, free)
         raise
     entry = record.entry
     flattens = (
@@ -49,7 +60,7 @@ def tracked(
     # then something is left that is to be removed.
     if flattens or entry.stage in _UNFINISHED:
         return
-    _close(record, release)
+    _close(record, release, free)
 
 
 def entrust(
@@ -58,6 +69,9 @@ def entrust(
     release: Callable[[str], None],
 ) -> None:
     """Have the image's owner delegate, and write that to the entry.
+
+    Where it cannot be written, the entry is taken out, and the image may be
+    uploaded otherwise.
 
     :param delegate: returns the delegation that ends when the entry says
     :param release: ends it, if it cannot be written
@@ -68,12 +82,31 @@ def entrust(
         record.update(trust=trust)
     except Exception:
         release(trust)
+        with contextlib.suppress(exceptions.OffloadError):
+            record.strike()
         raise
 
 
-def _close(record: journal.Record, release: Callable[[str], None]) -> None:
+def _discarded(glance: glance_api.Glance, image_id: str) -> bool:
+    """Delete an image that has got no data; tell whether that is done."""
+    try:
+        if glance.state(image_id, 0) not in glance_api.TAKEN:
+            glance.delete(image_id)
+    # Recovery deletes it.
+    except Exception as exc:
+        LOG.debug('Image %s is not yet deleted: %s', image_id, exc)
+        return False
+    return True
+
+
+def _close(
+    record: journal.Record,
+    release: Callable[[str], None],
+    free: Callable[[str], None],
+) -> None:
     release(record.entry.trust)
     try:
+        free(record.entry.volume_id)
         record.strike()
     # Recovery finds nothing left to do, and takes it out.
     except Exception as exc:

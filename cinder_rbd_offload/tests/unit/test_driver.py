@@ -61,11 +61,13 @@ class DriverTestCase(base.TestCase):
     """A driver that is set up, a volume of Cinder's, and its own Glance.
 
     :cvar upload_method: the option image_upload_method
+    :cvar frees: whether volumes are really freed
     :ivar ordinary: Cinder's own upload
     :ivar looping: makes the loop in which unfinished uploads are looked for
     """
 
     upload_method = 'stock'
+    frees = False
 
     def setUp(self):
         objects.register_all()
@@ -74,6 +76,8 @@ class DriverTestCase(base.TestCase):
             driver.loopingcall, 'FixedIntervalLoopingCall'
         )
         self.released = self.patch(identity, 'release')
+        if not self.frees:
+            self.free = self.patch(driver, '_free')
         self.patch(identity, 'delegate', return_value='a-trust')
         self.patch(identity, 'find', return_value='')
         self.patch(identity, 'act_for', side_effect=self.act_for)

@@ -203,10 +203,9 @@ class StreamTestCase(test_driver.DriverTestCase):
 
         self.sender.return_value = die
         self.assertRaises(KeyboardInterrupt, self.upload)
-        free = self.patch(driver, '_free')
         self.driver.check_for_setup_error()
         self.recover()
-        free.assert_called_once_with(test_driver.VOLUME_ID)
+        self.free.assert_called_once_with(test_driver.VOLUME_ID)
         self.assertNotIn(base.IMAGE, self.glance.images)
         self.assertEqual(self.before, self.cluster.state())
         self.assertIsNone(self.entry())

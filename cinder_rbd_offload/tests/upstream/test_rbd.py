@@ -54,7 +54,7 @@ class UpstreamTestCase(test_rbd.RBDTestCase):
         super().setUp()
         self.assertIsInstance(self.driver, driver.RBDOffloadDriver)
         # Cinder's tests have a section without the options of ours.
-        for option in opts.driver_opts:
+        for option in opts.driver_opts + opts.upload_opts:
             setattr(self.cfg, option.dest, option.default)
 
 

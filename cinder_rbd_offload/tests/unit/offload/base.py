@@ -59,8 +59,11 @@ class UploadTestCase(base.TestCase):
                 *(connection.cluster.client(), 'one-day'),
                 clock=int,
             )
-            with tracking.tracked(record, self.released.append):
-                tracking.entrust(record, self.delegate, self.released.append)
+            tracking.entrust(record, self.delegate, self.released.append)
+            with tracking.tracked(
+                *(record, self.api()),
+                *(self.released.append, self.freed.append),
+            ):
                 return attempt.Attempt(
                     *(facts, settings, connection, book, record, self.api()),
                 ).run()

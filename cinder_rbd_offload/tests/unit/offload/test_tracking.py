@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An entry is there as long as somebody has something to do with it."""
 
+from unittest import mock
+
 import ddt
 
 from cinder_rbd_offload import ceph
@@ -23,12 +25,16 @@ class TrackingTestCase(base.TestCase):
         )
         self.record.update(trust='a-trust')
         self.released = []
+        self.freed = []
 
     def end(self, error=None):
         """End an upload, well or with an error."""
 
         def upload():
-            with tracking.tracked(self.record, self.released.append):
+            with tracking.tracked(
+                *(self.record, self.api()),
+                *(self.released.append, self.freed.append),
+            ):
                 if error:
                     raise error
 
@@ -40,6 +46,7 @@ class TrackingTestCase(base.TestCase):
     def assertClosed(self):
         self.assertEqual({}, self.cluster.entries())
         self.assertEqual(['a-trust'], self.released)
+        self.assertEqual(['volume-id'], self.freed)
 
     def assertOpen(self):
         self.assertIn(base.IMAGE, self.cluster.entries())
@@ -77,6 +84,25 @@ class TrackingTestCase(base.TestCase):
         self.record.update(stage=Stage.PUBLISHING, method='instant')
         self.end(error)
         self.assertClosed()
+        self.assertNotIn(base.IMAGE, self.glance.images)
+
+    def test_a_bad_end_of_an_image_that_has_data(self):
+        self.glance.take_other_data(base.IMAGE, 7)
+        self.end(exceptions.ImageTaken(base.IMAGE))
+        self.assertClosed()
+        self.assertIn(base.IMAGE, self.glance.images)
+
+    def test_a_bad_end_while_glance_is_away(self):
+        """Recovery deletes the image."""
+        self.glance.down_until = 1
+        self.end(ValueError('of the ordinary way'))
+        self.assertOpen()
+
+    def test_a_volume_that_cannot_be_freed(self):
+        with mock.patch.object(self, 'freed') as freed:
+            freed.append.side_effect = ValueError('the database is away')
+            self.end()
+        self.assertIn(base.IMAGE, self.cluster.entries())
 
     @ddt.data(
         exceptions.LocationUnknown(base.IMAGE, base.URL, 1),
