@@ -19,7 +19,8 @@ driver_opts: list[cfg.Opt] = [
             (
                 'auto',
                 'instant where Glance was seen to read such images of the '
-                'store, otherwise clone_flatten, which moves fewest bytes',
+                'store, otherwise clone_flatten, which moves fewest bytes, '
+                'or copy, where the volume is nearly empty',
             ),
             (
                 'copy',

@@ -120,22 +120,8 @@ class Pool:
         """
         with self._doing(f'looking at the objects of {self.name}/{image}'):
             with self._open(image, snapshot, read_only=True) as handle:
-                if not handle.features() & self._rbd.RBD_FEATURE_FAST_DIFF:
-                    return None
-                if handle.flags() & self._rbd.RBD_FLAG_FAST_DIFF_INVALID:
-                    return None
-                lengths: list[int] = []
-
-                def count(_offset: int, length: int, exists: bool) -> None:
-                    if exists:
-                        lengths.append(length)
-
-                handle.diff_iterate(
-                    *(0, handle.size(), None, count),
-                    include_parent=True,
-                    whole_object=True,
-                )
-                return sum(lengths)
+                found = reading.objects(self._rbd, handle)
+        return None if found is None else sum(size for _at, size in found)
 
     def snapshot(self, image: str, snapshot: str) -> None:
         """Take a snapshot of an image.

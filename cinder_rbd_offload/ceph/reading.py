@@ -67,22 +67,9 @@ class OpenSnapshot:
             which touch
         """
         with self._doing():
-            everywhere = [(0, self.size)] if self.size else []
-            if not self._image.features() & self._rbd.RBD_FEATURE_FAST_DIFF:
-                return everywhere
-            if self._image.flags() & self._rbd.RBD_FLAG_FAST_DIFF_INVALID:
-                return everywhere
-            found: list[tuple[int, int]] = []
-
-            def note(offset: int, length: int, exists: bool) -> None:
-                if exists:
-                    found.append((offset, length))
-
-            self._image.diff_iterate(
-                *(0, self.size, None, note),
-                include_parent=True,
-                whole_object=True,
-            )
+            found = objects(self._rbd, self._image)
+        if found is None:
+            return [(0, self.size)] if self.size else []
         return _merged(found)
 
     def start(self, offset: int, length: int) -> Reading:
@@ -106,6 +93,31 @@ class OpenSnapshot:
 
     def _reading(self) -> str:
         return f'reading {self._name}'
+
+
+def objects(bindings: Any, image: Any) -> list[tuple[int, int]] | None:
+    """List the objects of an open image, its parents' included.
+
+    Each counts whole, and so does each hole in it.
+
+    :param bindings: the ``rbd`` module
+    :returns: offsets and lengths in bytes; None where the image has no valid
+        object map, so that only a walk over all of its objects could tell
+    """
+    if not image.features() & bindings.RBD_FEATURE_FAST_DIFF:
+        return None
+    if image.flags() & bindings.RBD_FLAG_FAST_DIFF_INVALID:
+        return None
+    found: list[tuple[int, int]] = []
+
+    def note(offset: int, length: int, exists: bool) -> None:
+        if exists:
+            found.append((offset, length))
+
+    image.diff_iterate(
+        *(0, image.size(), None, note), include_parent=True, whole_object=True
+    )
+    return found
 
 
 def _merged(found: list[tuple[int, int]]) -> list[tuple[int, int]]:

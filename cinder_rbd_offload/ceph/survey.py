@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from cinder_rbd_offload.ceph import client as ceph_client
+from cinder_rbd_offload.ceph import reading
 from cinder_rbd_offload.ceph import scratch
 from cinder_rbd_offload import exceptions
 
@@ -38,11 +39,13 @@ class ImageSeen:
 
     :param is_clone: whether it has data from a parent
     :param head: its first bytes
+    :param used: the bytes of its objects, if its object map tells
     """
 
     size: int
     is_clone: bool
     head: bytes
+    used: int | None = None
 
 
 def caps(client: ceph_client.Client, user: str | None) -> dict[str, str]:
@@ -106,7 +109,9 @@ def image(
                     is_clone = False
                 size = int(handle.size())
                 head = bytes(handle.read(0, min(length, size)))
-                return ImageSeen(size, is_clone, head)
+                found = reading.objects(client.rbd, handle)
+                used = None if found is None else sum(n for _at, n in found)
+                return ImageSeen(size, is_clone, head, used)
         except client.rbd.ImageNotFound:
             return None
 

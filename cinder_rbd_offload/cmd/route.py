@@ -40,6 +40,8 @@ def facts(
         fsid=fsid,
         is_clone=bool(volume and volume.is_clone),
         clone_v2=clone_v2,
+        size=volume.size if volume else 0,
+        used=volume.used if volume else None,
         method=backend.options['rbd_offload_method'],
     )
 

@@ -7,6 +7,13 @@ import enum
 from cinder_rbd_offload import glance
 
 
+# A volume that has objects for no more than this part of its size is copied. A
+# flatten takes 8 microseconds for each object that a volume could have (2 s
+# for 1 TiB, on the lab), and in that time a copy moves a 1024th of an object:
+# so the copy is faster even where each object that it moves has one write.
+EMPTINESS = 1024
+
+
 class Method(enum.Enum):
     """How the image's data comes to its place, by its name as an option."""
 
@@ -26,6 +33,8 @@ class Facts:
     :param stores_error: why Glance did not say
     :param fsid: the id of the volume's Ceph cluster
     :param is_clone: whether the volume gets data from a parent
+    :param size: the volume's, in bytes
+    :param used: the bytes of its objects; None where that is not known
     :param clone_v2: whether the cluster makes clones of format 2
     :param reads_through: whether Glance, at an earlier upload, could read an
         image of this store that was a clone; None where that is not known
@@ -39,6 +48,8 @@ class Facts:
     stores_error: str = ''
     fsid: str = ''
     is_clone: bool = False
+    size: int = 0
+    used: int | None = None
     clone_v2: bool = True
     reads_through: bool | None = None
     method: str = 'auto'
@@ -127,7 +138,8 @@ def _methods(facts: Facts) -> tuple[tuple[Method, ...], str]:
 
     To clone and flatten moves the bytes in use; to copy moves whole objects
     for the least of writes, and on a full volume as much (both measured). No
-    look at the object map tells the two cases apart.
+    look at the object map tells the two cases apart. But a flatten looks at
+    every object that there could be, which a copy does not.
     """
     copy, clone, instant = Method.COPY, Method.CLONE_FLATTEN, Method.INSTANT
     safe = (clone,) if facts.is_clone else (clone, copy)
@@ -154,4 +166,6 @@ def _methods(facts: Facts) -> tuple[tuple[Method, ...], str]:
             'clones of format 1, which this cluster makes, need a protected '
             'snapshot'
         )
+    if facts.used is not None and facts.used * EMPTINESS <= facts.size:
+        return (copy, clone), 'next to nothing of the volume is in use'
     return safe, 'that moves the bytes in use, and no more'

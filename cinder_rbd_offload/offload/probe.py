@@ -48,6 +48,8 @@ def gather(
     return dataclasses.replace(
         facts,
         is_clone=connection.source.is_clone(volume),
+        size=connection.source.size(volume),
+        used=connection.source.used(volume),
         clone_v2=connection.cluster.has_clone_v2(),
         reads_through=recall(journal, store, now),
     )

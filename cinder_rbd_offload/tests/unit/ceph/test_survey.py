@@ -71,7 +71,7 @@ class SurveyTestCase(test_base.BaseTestCase):
     def test_image(self):
         self.add('one', blocks={0: b'abcdefgh'})
         self.assertEqual(
-            survey.ImageSeen(8, False, b'abc'),
+            survey.ImageSeen(8, False, b"abc", 8),
             survey.image(self.client, 'images', 'one', 3),
         )
         seen = survey.image(self.client, 'images', 'one', 100)

@@ -23,6 +23,7 @@ INSTANT = plan.Method.INSTANT
 CHILD = {'is_clone': True}
 KNOWN, UNREAD = {'reads_through': True}, {'reads_through': False}
 V1 = {'clone_v2': False}
+EMPTY = {'size': 1 << 40, 'used': 1 << 30}
 
 
 def facts(**changes):
@@ -66,6 +67,13 @@ class PlanTestCase(base.BaseTestCase):
         ('instant', {}, (INSTANT, CLONE, COPY), 'rbd_offload_method says so'),
         ('instant', KNOWN, (INSTANT, CLONE, COPY), 'seen to read through'),
         ('instant', UNREAD, (CLONE, COPY), 'not to read through'),
+        # One object less, or more, of 1 TiB.
+        ('auto', EMPTY, (COPY, CLONE), 'next to nothing'),
+        ('auto', EMPTY | {'used': (1 << 30) + 1}, (CLONE, COPY), 'in use'),
+        ('auto', EMPTY | {'used': None}, (CLONE, COPY), 'in use'),
+        ('auto', EMPTY | KNOWN, (INSTANT, CLONE, COPY), 'seen to read'),
+        ('auto', EMPTY | CHILD, (CLONE,), 'is a clone'),
+        ('clone_flatten', EMPTY, (CLONE, COPY), 'says so'),
         # A clone is never copied, whoever asks for it.
         ('auto', CHILD, (CLONE,), 'is a clone'),
         ('auto', CHILD | KNOWN, (INSTANT, CLONE), 'seen to read through'),

@@ -12,6 +12,7 @@ from cinder_rbd_offload import glance
 from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload.offload import probe
+from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests.unit import base
 
 ASKED = plan.Facts('raw', 'bare', 'ceph')
@@ -33,7 +34,13 @@ class ProbeTestCase(base.TestCase):
 
     def test_all_facts(self):
         self.assertEqual(
-            dataclasses.replace(ASKED, stores=STORES, fsid='a-fsid'),
+            dataclasses.replace(
+                ASKED,
+                stores=STORES,
+                fsid='a-fsid',
+                size=base.SIZE,
+                used=2 * fake_ceph.BLOCK,
+            ),
             self.gather(),
         )
 
