@@ -2,10 +2,18 @@
 """Images that are clones of their volumes until the manager flattens them."""
 
 import json
+import threading
 from typing import Any
+import uuid
 
+import rbd as librbd
+
+from cinder_rbd_offload import ceph
 from cinder_rbd_offload.tests.functional import base
 from lab import service
+
+# What rbd_default_features gives new images.
+FEATURES = 61
 
 
 class InstantTest(base.FunctionalTestCase):
@@ -46,6 +54,36 @@ class InstantTest(base.FunctionalTestCase):
             lambda: self.cluster.contents() <= self.before,
             base.SECONDS,
         )
+
+    def test_a_large_image_gets_its_object_map_though_it_is_deleted(
+        self,
+    ) -> None:
+        """Each delete asks for the lock; librbd would begin again."""
+        unmapped = FEATURES & ~(
+            librbd.RBD_FEATURE_OBJECT_MAP | librbd.RBD_FEATURE_FAST_DIFF
+        )
+        name = str(uuid.uuid4())
+        with self.pool('images') as one, self.pool('images') as other:
+            librbd.RBD().create(
+                *(one, name, 256 * base.GIB),
+                old_format=False,
+                features=unmapped,
+            )
+            with librbd.Image(one, name) as handle:
+                handle.create_snap('snap')
+                handle.protect_snap('snap')
+            images = ceph.Pool(librbd, one, ceph.Shape(FEATURES))
+            sealed = threading.Thread(target=images.seal, args=(name,))
+            sealed.start()
+            glance = ceph.Pool(librbd, other, ceph.Shape(0))
+
+            def deleted() -> bool:
+                glance.remove(name)
+                return True
+
+            service.wait(f'the end of {name}', deleted, 60)
+            sealed.join()
+            self.assertNotIn(name, librbd.RBD().list(one))
 
     def test_under_glances_usual_key_it_is_tried_once(self) -> None:
         """Flattened here, the same image gets its data; and that is kept."""
