@@ -36,10 +36,12 @@ class SourcesTest(base.FunctionalTestCase):
         }
         images = {}
         for name, image_id in started.items():
-            images[name] = image = self.await_active(image_id)
+            images[name] = self.await_active(image_id)
             self.await_volume(volumes[name])
+        # Only now nothing may be left of any of them.
+        for name, image in images.items():
             self.assert_made_inside(image, volumes[name])
-            self.assertEqual('', self.cluster.parent(image_id), name)
+            self.assertEqual('', self.cluster.parent(image.id), name)
             with self.image(f'volume-{volumes[name].id}', 'volumes') as handle:
                 # An encrypted one has its header beside what Cinder counts.
                 self.assertEqual(handle.size(), image.size, name)

@@ -34,7 +34,7 @@ MIB = base.MIB
 SEGMENT = 4 * MIB
 CELLS = 'aabb..cccccc..0000dd0eee' + 16 * '.' + 'ffff'
 # What of it is neither hole nor zeros, and the most that goes beside it.
-DATA = 20 * MIB
+DATA = 19 * MIB
 ZEROS = MIB
 # The first segment of it that is full.
 FULL = '-data-000000008'
@@ -151,7 +151,8 @@ class SwiftDirectTest(base.FunctionalTestCase):
         self.assertLessEqual(outcome.sent, 1.1 * 64 * MIB)
         self.register(self.account.by_value(CONTAINER, image.id))
         image = self.await_active(image.id)
-        self.assertEqual(('direct', base.GIB), (image.stores, image.size))
+        shown = self.images.get(f'/images/{image.id}').json()
+        self.assertEqual(('direct', base.GIB), (shown['stores'], image.size))
         self.assert_same_bytes(image, volume)
         self.await_hash(image.id)
         self.delete_image(image.id)
