@@ -31,6 +31,7 @@ import tenacity
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance as glance_api
 from cinder_rbd_offload.upload import body as body_
+from cinder_rbd_offload.upload import retry_after
 
 ImageState = glance_api.ImageState
 
@@ -187,7 +188,7 @@ class GlanceSink:
                 self._image_id, size, f'Glance refuses it: {reason}'
             )
         if status in _RETRIABLE:
-            return _Fault(reason, _retry_after(response))
+            return _Fault(reason, retry_after.seconds(response.headers))
         if status in (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE):
             # The one question that it leaves open has its answer there.
             return _Fault(reason)
@@ -279,12 +280,3 @@ class GlanceSink:
                 'error': state.outcome.exception(),
             },
         )
-
-
-def _retry_after(response: Any) -> float:
-    """Return the seconds that a server asks for; 0 for none.
-
-    The other form of the header, a date, is not used by OpenStack's services.
-    """
-    value = response.headers.get('Retry-After', '')
-    return float(value) if value.isdecimal() else 0

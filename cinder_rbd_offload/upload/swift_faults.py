@@ -23,6 +23,7 @@ import requests
 import tenacity
 
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.upload import retry_after
 
 LOG = logging.getLogger(__name__)
 
@@ -133,7 +134,9 @@ def judge(answer: requests.Response, doing: str) -> None:
     text = f'{answer.status_code} {answer.reason}: {answer.text[:_SHOWN]}'
     if answer.status_code == 401:
         raise TokenFault(text)
-    _judge(answer.status_code, text, _seconds(answer), doing)
+    _judge(
+        answer.status_code, text, retry_after.seconds(answer.headers), doing
+    )
 
 
 def judge_manifest(answer: requests.Response, doing: str) -> None:
@@ -193,12 +196,6 @@ def _judge(status: int, text: str, pause: float, doing: str) -> None:
     if status in _RETRIED or status // 100 == 5:
         raise Fault(text, pause)
     raise exceptions.SwiftRefused(doing, text)
-
-
-def _seconds(answer: requests.Response) -> float:
-    """Return how long Swift asks to wait; 0 where it does not."""
-    text = answer.headers.get('Retry-After', '')
-    return float(text) if text.isdecimal() else 0.0
 
 
 _backoff = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE)
