@@ -226,11 +226,10 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         image_meta: dict[str, Any],
     ) -> bool:
         """Make the image inside the cluster; tell whether it was."""
-        specs = volume.volume_type.extra_specs if volume.volume_type else {}
         facts = plan.Facts(
             disk_format=image_meta['disk_format'],
             container_format=image_meta['container_format'],
-            store_id=specs.get('image_service:store_id'),
+            store_id=_store_id(volume),
             method=self.configuration.rbd_offload_method,
         )
         assert self._settings is not None
@@ -310,11 +309,16 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         )
 
 
+def _store_id(volume: objects.Volume) -> str | None:
+    """Return the Glance store that the volume's type names, if it does."""
+    specs = volume.volume_type.extra_specs if volume.volume_type else {}
+    return specs.get('image_service:store_id')
+
+
 def _headers(volume: objects.Volume) -> dict[str, str]:
     """Return what Cinder's own driver tells Glance beside the data."""
-    specs = volume.volume_type.extra_specs if volume.volume_type else {}
     headers = {
-        'x-image-meta-store': specs.get('image_service:store_id'),
+        'x-image-meta-store': _store_id(volume),
         'x-openstack-base-image-ref': (volume.glance_metadata or {}).get(
             'image_id'
         ),

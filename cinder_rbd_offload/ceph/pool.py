@@ -120,8 +120,7 @@ class Pool:
         """
         with self._doing(f'looking at the objects of {self.name}/{image}'):
             with self._open(image, snapshot, read_only=True) as handle:
-                found = reading.objects(self._rbd, handle)
-        return None if found is None else sum(size for _at, size in found)
+                return reading.used(self._rbd, handle)
 
     def snapshot(self, image: str, snapshot: str) -> None:
         """Take a snapshot of an image.

@@ -40,8 +40,8 @@ class Reading:
 class OpenSnapshot:
     """A snapshot of an image, open to be read; see ``Pool.open_snapshot``.
 
-    Blocking methods are for native threads. :meth:`start` and :meth:`read`
-    may be called by several at once.
+    Blocking methods are for native threads. :meth:`start` may be called by
+    several at once.
 
     :ivar size: in bytes
     """
@@ -118,6 +118,12 @@ def objects(bindings: Any, image: Any) -> list[tuple[int, int]] | None:
         *(0, image.size(), None, note), include_parent=True, whole_object=True
     )
     return found
+
+
+def used(bindings: Any, image: Any) -> int | None:
+    """Return the bytes of what :func:`objects` lists; None where it cannot."""
+    found = objects(bindings, image)
+    return None if found is None else sum(length for _at, length in found)
 
 
 def _merged(found: list[tuple[int, int]]) -> list[tuple[int, int]]:

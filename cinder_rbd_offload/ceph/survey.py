@@ -109,8 +109,7 @@ def image(
                     is_clone = False
                 size = int(handle.size())
                 head = bytes(handle.read(0, min(length, size)))
-                found = reading.objects(client.rbd, handle)
-                used = None if found is None else sum(n for _at, n in found)
+                used = reading.used(client.rbd, handle)
                 return ImageSeen(size, is_clone, head, used)
         except client.rbd.ImageNotFound:
             return None

@@ -77,12 +77,11 @@ class Attempt:
         entry = self.record.entry
         names = {'image': entry.image_id, 'volume': entry.volume}
         try:
-            choice = plan.decide(
-                probe.gather(
-                    *(self.facts, self.glance, self.connection),
-                    *(self.journal, entry.volume),
-                )
+            facts = probe.gather(
+                *(self.facts, self.glance, self.connection),
+                *(self.journal, entry.volume),
             )
+            choice = plan.decide(facts)
             names['reason'] = choice.reason
             self.record.update(reason=choice.reason)
             if choice.store is not None:
@@ -91,7 +90,7 @@ class Attempt:
                     'cluster: %(reason)s',
                     names,
                 )
-                self._offload(choice.store, choice.methods)
+                self._offload(choice.store, choice.methods, facts)
                 return True
             LOG.info(
                 'Image %(image)s of volume %(volume)s is uploaded in the '
@@ -126,7 +125,10 @@ class Attempt:
         )
 
     def _offload(
-        self, store: glance_api.Store, methods: tuple[plan.Method, ...]
+        self,
+        store: glance_api.Store,
+        methods: tuple[plan.Method, ...],
+        facts: plan.Facts,
     ) -> None:
         shape = ceph.Shape(
             self.connection.source.shape.features,
@@ -139,7 +141,7 @@ class Attempt:
             )
             job = job_.Job(self.connection.source, target, self.record)
             stack.enter_context(watch.Watch(job, self.glance))
-            self._check_limits(job, shape.data_pool or target.name)
+            self._check_limits(job, facts, shape.data_pool or target.name)
             self._await_turn(job)
             stack.callback(self.settings.slots.release)
             url = glance_api.rbd_location(
@@ -157,18 +159,19 @@ class Attempt:
         if reads_through is not None:
             self._remember(store, reads_through)
 
-    def _check_limits(self, job: job_.Job, pool: str) -> None:
-        used = job.source.used(job.volume)
+    def _check_limits(
+        self, job: job_.Job, facts: plan.Facts, pool: str
+    ) -> None:
         limits.check(
             job.image_id,
-            size=job.source.size(job.volume),
-            used=used,
+            size=facts.size,
+            used=facts.used,
             size_cap=self.settings.image_size_cap,
             quota=self.glance.size_left(),
             free=self.connection.cluster.free(pool),
             pool=pool,
         )
-        self.record.update(bytes=used or 0)
+        self.record.update(bytes=facts.used or 0)
 
     def _await_turn(self, job: job_.Job) -> None:
         slots = self.settings.slots
