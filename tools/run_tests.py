@@ -2,7 +2,8 @@
 """Runs lint, the unit tests, Cinder's, and functional tests in a fresh lab.
 
 The last line it prints is ``N passed, N failed``, with ``, N skipped`` where
-any were. The exit code is 0 if nothing failed.
+any were; what failed is named once more before it. The exit code is 0 if
+nothing failed.
 """
 
 import os
@@ -15,6 +16,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = 'cinder_rbd_offload/tests'
 LAB = [sys.executable, '-m', 'lab', '--state', '.lab/test']
 TOTAL = re.compile(r'^ - (Passed|Failed|Skipped|Unexpected Success): (\d+)$')
+FAILED = re.compile(r'^\{\d+\} (\S+) .*\.\.\. FAILED$')
+
+# What failed, for the end.
+failed: list[str] = []
 
 
 def main() -> int:
@@ -33,10 +38,12 @@ def main() -> int:
     totals.append(_stestr('upstream', '--concurrency=0'))
     totals.append(_functional())
 
-    passed, failed, skipped = map(sum, zip(*totals, strict=True))
+    good, bad, skipped = map(sum, zip(*totals, strict=True))
+    for name in failed:
+        print(f'==> failed: {name}')
     tail = f', {skipped} skipped' if skipped else ''
-    print(f'{passed} passed, {failed} failed{tail}', flush=True)
-    return 1 if failed or not passed else 0
+    print(f'{good} passed, {bad} failed{tail}', flush=True)
+    return 1 if bad or not good else 0
 
 
 def _functional() -> tuple[int, int, int]:
@@ -59,6 +66,8 @@ def _step(name: str, command: list[str]) -> tuple[int, int, int]:
     print(f'==> {name}', flush=True)
     good = subprocess.run(command).returncode == 0
     print(f'==> {name}: {"passed" if good else "FAILED"}', flush=True)
+    if not good:
+        failed.append(name)
     return (1, 0, 0) if good else (0, 1, 0)
 
 
@@ -76,11 +85,14 @@ def _stestr(suite: str, how: str) -> tuple[int, int, int]:
         print(line, end='', flush=True)
         if total := TOTAL.match(line.rstrip()):
             counts[total[1]] = int(total[2])
-    failed = counts.get('Failed', 0) + counts.get('Unexpected Success', 0)
+        elif test := FAILED.match(line.rstrip()):
+            failed.append(test[1])
+    bad = counts.get('Failed', 0) + counts.get('Unexpected Success', 0)
     # A suite that could not be loaded, or is empty, has failed as a whole.
-    if run.wait() and not failed:
-        failed = 1
-    return counts.get('Passed', 0), failed, counts.get('Skipped', 0)
+    if run.wait() and not bad:
+        failed.append(f'{suite} tests, as a whole')
+        bad = 1
+    return counts.get('Passed', 0), bad, counts.get('Skipped', 0)
 
 
 sys.exit(main())

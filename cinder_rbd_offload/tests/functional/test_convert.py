@@ -247,8 +247,9 @@ class ConvertTest(testtools.TestCase):
 
         def kill(done: float) -> None:
             nonlocal command, environment
-            process = working(snapshot)
+            # What was killed has no command line any more.
             if 0 < done < 1 and not command:
+                process = working(snapshot)
                 command = (process / 'cmdline').read_bytes()
                 environment = (process / 'environ').read_bytes()
                 os.kill(int(process.name), signal.SIGKILL)
