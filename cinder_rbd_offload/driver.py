@@ -47,10 +47,13 @@ from cinder_rbd_offload.offload import recover
 from cinder_rbd_offload.offload import tracking
 from cinder_rbd_offload.offload import watch
 from cinder_rbd_offload import opts
+from cinder_rbd_offload import streaming
 from cinder_rbd_offload.upload import convert
 from cinder_rbd_offload.upload import form
 from cinder_rbd_offload.upload import sink
-from cinder_rbd_offload.upload import stream
+from cinder_rbd_offload.upload import swift
+from cinder_rbd_offload.upload import swift_choice
+from cinder_rbd_offload.upload import swift_reference
 
 LOG = logging.getLogger(__name__)
 
@@ -102,6 +105,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         )
         recovery = recover.Recovery(
             *(identity.find, identity.act_for, identity.release, _free),
+            self._reach,
             config.rbd_offload_location_timeout,
         )
         looping = loopingcall.FixedIntervalLoopingCall(self._recover, recovery)
@@ -247,43 +251,55 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         volume: objects.Volume,
         image_meta: dict[str, Any],
     ) -> bool:
-        """Send the volume's data to Glance; tell whether that was possible."""
+        """Send the volume's data; tell whether that was possible."""
+        return streaming.Streaming(
+            *(self._streams(), connection, record, api),
+            identity.location_sender(context),
+            identity.data_sender(
+                context, self.configuration.image_upload_timeout
+            ),
+            _headers(volume),
+            self._form(connection, image_meta),
+            _store_id(volume),
+        ).run()
+
+    def _streams(self) -> streaming.Settings:
         config = self.configuration
-        record.update(
-            stage=journal_.Stage.STREAMING,
-            method='stream',
-            bytes=connection.source.size(record.entry.volume),
-        )
-        job = job_.Job(connection.source, connection.source, record)
-        target = sink.GlanceSink(
-            identity.data_sender(context, config.image_upload_timeout),
-            *(api, job.image_id, _headers(volume)),
+        return streaming.Settings(
+            config.image_upload_read_ahead * units.Mi,
             sink.Patience(
                 config.image_upload_attempts,
                 config.image_upload_retry_timeout,
             ),
-            job.work.check,
+            self._swift(),
+            config.rbd_offload_location_timeout,
+            config.rbd_offload_image_size_cap,
         )
-        try:
-            with watch.Watch(job, api):
-                if stream.stream(
-                    *(connection.source, job.volume, job.snapshot),
-                    config.image_upload_read_ahead * units.Mi,
-                    self._form(connection, image_meta),
-                    *(target, job.work.check, job.work.progress.report),
-                    connection.on_native_threads,
-                ):
-                    record.update(stage=journal_.Stage.STARTED)
-        except exceptions.ConversionFailed as exc:
-            if not exc.retriable:
-                raise
-            LOG.warning(
-                "Image %(image)s is converted in the way of Cinder's RBD "
-                'driver: %(error)s',
-                {'image': job.image_id, 'error': exc},
-            )
-            return False
-        return True
+
+    def _swift(self) -> swift_choice.Options:
+        config = self.configuration
+        return swift_choice.Options(
+            config.image_upload_swift_stores,
+            config.image_upload_swift_config_file,
+            swift_reference.Access(
+                config.image_upload_swift_interface,
+                config.image_upload_swift_region,
+                config.image_upload_swift_cafile,
+            ),
+            swift.Settings(
+                config.image_upload_swift_workers,
+                config.image_upload_swift_segment_size * units.Mi,
+                config.image_upload_retry_timeout,
+                config.image_upload_timeout,
+            ),
+        )
+
+    def _reach(self, entry: journal_.Entry) -> tuple[swift.SwiftSink, str]:
+        """Return what an upload past Glance has sent, and its location."""
+        target = swift_choice.target(
+            *(entry.store, entry.container, self._swift(), entry.image_id)
+        )
+        return target.sink, target.url
 
     def _form(
         self, connection: ceph.Connection, image_meta: dict[str, Any]

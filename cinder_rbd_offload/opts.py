@@ -212,6 +212,105 @@ Possible values:
   last byte, which a slow store may do minutes later.
 """,
     ),
+    cfg.DictOpt(
+        'image_upload_swift_stores',
+        default={},
+        help="""
+The Glance stores of type swift that volumes are uploaded to past Glance.
+
+A raw image's data goes straight to Swift, several segments at a time, without
+the zeros; a fault costs one segment. Then the image's location is registered,
+as it is for images in Ceph. Other uploads go through Glance.
+
+Possible values:
+
+* Pairs of a Glance store and a section of image_upload_swift_config_file, for
+  example: swift:ref1
+
+Related options:
+
+* image_upload_swift_config_file
+""",
+    ),
+    cfg.StrOpt(
+        'image_upload_swift_config_file',
+        default='',
+        help="""
+The file with the accounts of the stores in image_upload_swift_stores.
+
+Its form is that of Glance's option swift_store_config_file. It has
+credentials in it: nobody but the user of cinder-volume should be able to read
+it.
+
+Possible values:
+
+* A path.
+""",
+    ),
+    cfg.StrOpt(
+        'image_upload_swift_interface',
+        default='public',
+        choices=['public', 'internal', 'admin'],
+        help="""
+The endpoint of Swift in Keystone's catalogue that volumes are uploaded to.
+""",
+    ),
+    cfg.StrOpt(
+        'image_upload_swift_region',
+        default='',
+        help="""
+The region of the endpoint of Swift.
+
+Possible values:
+
+* A region, as in Glance's option swift_store_region
+* Empty for any
+""",
+    ),
+    cfg.StrOpt(
+        'image_upload_swift_cafile',
+        default='',
+        help="""
+What the certificates of Keystone and Swift are checked with.
+
+Possible values:
+
+* The path of a bundle of certificates
+* Empty for the one of Python's package requests
+""",
+    ),
+    cfg.IntOpt(
+        'image_upload_swift_workers',
+        default=4,
+        min=1,
+        max=10,
+        help="""
+Segments of one image that are sent at the same time.
+
+Each takes a connection and a few MiB of memory.
+
+Possible values:
+
+* A number from 1 to 10.
+""",
+    ),
+    cfg.IntOpt(
+        'image_upload_swift_segment_size',
+        default=64,
+        min=1,
+        max=5120,
+        help="""
+The largest segment of an image, in MiB.
+
+A fault costs at most as much. Very large images have larger ones, so that they
+have no more than 10,000 of them.
+
+Possible values:
+
+* A number of MiB, from 1 to 5120. Swift's option max_file_size is an upper
+  bound as well.
+""",
+    ),
 ]
 
 

@@ -14,6 +14,7 @@ from lab import client
 from lab import mariadb
 from lab import rabbitmq
 from lab import service
+from lab import swift
 
 METHODS = ('copy', 'clone_flatten', 'instant')
 BACKENDS = ('upstream', 'offload', *METHODS)
@@ -69,7 +70,18 @@ class Cinder(service.Service):
             ceph_conf=self.state.root / 'ceph' / 'ceph.conf',
             privsep=f'{helper}{service.program("privsep-helper")}',
             key=self.state.once('key', lambda: secrets.token_hex(32)),
+            stores=self._stores(),
             options=self.options,
+        )
+
+    def _stores(self) -> str:
+        """Write what of cinder.conf concerns Glance's Swift."""
+        if not self.state.get('swift'):
+            return ''
+        return (
+            f'image_upload_swift_stores = {swift.DIRECT}:{swift.REFERENCE}\n'
+            f'image_upload_swift_config_file = {swift.accounts(self.state)}\n'
+            f'image_upload_swift_region = {client.REGION}\n'
         )
 
     def command(self) -> list[str]:

@@ -25,12 +25,12 @@ class Glance(service.Service):
             self.more_stores['ceph2'] = 'rbd'
             self.needs = (*self.needs, 'ceph2-osd')
         if state.get('swift'):
-            self.more_stores['swift'] = 'swift'
+            self.more_stores |= {'swift': 'swift', swift.DIRECT: 'swift'}
             self.needs = (*self.needs, swift.Proxy.name)
 
     def configure(self) -> None:
         """Write glance-api.conf, and the accounts of the Swift store."""
-        accounts = self.folder / 'swift-store.conf'
+        accounts = swift.accounts(self.state)
         self.state.write(
             accounts,
             'swift-store.conf',
@@ -56,6 +56,9 @@ class Glance(service.Service):
             accounts=accounts,
             reference=swift.REFERENCE,
             region=client.REGION,
+            direct=swift.DIRECT,
+            owner=f'{swift.PROJECT}:{swift.OWNER}',
+            key=self.state.password(swift.OWNER),
             options=self.options,
         )
 

@@ -26,6 +26,8 @@ OWNER = 'glance-swift'
 PROJECT = 'service'
 # What images say instead of the owner's name and password.
 REFERENCE = 'ref1'
+# The Glance store that Cinder sends images to past Glance.
+DIRECT = 'objects'
 
 USERS = {
     'swift': (PROJECT, ('service',)),
@@ -150,6 +152,11 @@ class Proxy(Server):
     def furnish(self) -> None:
         """Make the users and the endpoint."""
         keystone.furnish(self.state, USERS, ENDPOINTS)
+
+
+def accounts(state: lab_state.State) -> pathlib.Path:
+    """Return the file with the accounts of Glance's stores."""
+    return state.folder('glance') / 'swift-store.conf'
 
 
 def account(state: lab_state.State) -> Any:

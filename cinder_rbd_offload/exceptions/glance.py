@@ -40,9 +40,9 @@ class LocationRefused(NotPublished):
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
-            f'Glance refused the location {url}: {reason}. Check that '
-            "Glance's cephx user can read it, that the image service user "
-            'has the role service, and see the log of glance-api'
+            f'Glance refused the location {url}: {reason}. Check that the '
+            "credentials of Glance's store can read it, that the image "
+            'service user has the role service, and see the log of glance-api'
         )
 
 

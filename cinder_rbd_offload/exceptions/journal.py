@@ -28,5 +28,5 @@ class NotUndone(base.OffloadError):
     def __init__(self, image_id: str, cause: Exception) -> None:
         super().__init__(
             f'the upload of image {image_id} failed: {cause}. What it has '
-            'left is removed once Ceph can be reached'
+            'left is removed once the storage can be reached'
         )

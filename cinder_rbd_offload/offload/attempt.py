@@ -151,7 +151,10 @@ class Attempt:
                 job,
                 methods,
                 publish.Publication(
-                    *(self.glance, target, job.image_id, url),
+                    self.glance,
+                    publish.Sealed(target, job.image_id),
+                    job.image_id,
+                    url,
                     self.settings.location_timeout,
                 ),
                 self.connection.cluster,

@@ -15,6 +15,12 @@ whoever reads the entry can finish or undo::
     published    a whole image, active, that may still    flattened
                  read the volume's data
     streaming    the volume's snapshot                    undone
+    sending      that, and objects of the image in        undone
+                 Glance's store
+    registering  these, or the whole image in Glance's    published to the end
+                 store, and a location in Glance
+    sweeping     objects that the store did not list      removed
+                 when they were to be removed
     ordinary     what Cinder's own driver leaves          the image is deleted
 
 The draft is an RBD image of another name than the Glance image's. It gets
@@ -67,6 +73,9 @@ class Stage(enum.StrEnum):
     PUBLISHING = 'publishing'
     PUBLISHED = 'published'
     STREAMING = 'streaming'
+    SENDING = 'sending'
+    REGISTERING = 'registering'
+    SWEEPING = 'sweeping'
     ORDINARY = 'ordinary'
 
 
@@ -89,7 +98,10 @@ class Entry:
     :param reason: why the upload goes the way it goes
     :param method: the method in use
     :param pool: Glance's pool; '' until it is known
-    :param location: what is registered in Glance
+    :param store: Glance's store that the data is sent to, past Glance; '' for
+        none
+    :param container: where in that store
+    :param location: what is registered in Glance, without any secret
     :param rbd_id: what Ceph calls the finished image
     :param size: its size in bytes
     :param done: objects of the volume that are done
@@ -111,6 +123,8 @@ class Entry:
     reason: str = ''
     method: str = ''
     pool: str = ''
+    store: str = ''
+    container: str = ''
     location: str = ''
     rbd_id: str = ''
     size: int = 0

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the facts to the way an upload goes. No I/O, no clock."""
 
+from collections.abc import Iterable
 import dataclasses
 import enum
 
@@ -93,17 +94,9 @@ def choose_store(facts: Facts) -> glance.Store | str:
             'them to the role service or admin: see [service_user] in '
             'cinder.conf'
         )
-    if facts.store_id is None:
-        store = next((s for s in facts.stores if s.default), None)
-        if store is None:
-            return 'Glance names no default store'
-    else:
-        store = next((s for s in facts.stores if s.id == facts.store_id), None)
-        if store is None:
-            return (
-                f'Glance has no store {facts.store_id}, which the volume '
-                'type names as image_service:store_id'
-            )
+    store = find_store(facts.stores, facts.store_id)
+    if isinstance(store, str):
+        return store
     if store.type != 'rbd':
         return f'the Glance store {store.id} is of type {store.type}, not rbd'
     if not store.fsid or not store.pool:
@@ -117,6 +110,24 @@ def choose_store(facts: Facts) -> glance.Store | str:
             f'{store.fsid}, not {facts.fsid}'
         )
     return store
+
+
+def find_store(
+    stores: Iterable[glance.Store], store_id: str | None
+) -> glance.Store | str:
+    """Find the store that an image goes to; or say why there is none.
+
+    :param store_id: the one that the volume's type names; None for Glance's
+        default
+    """
+    if store_id is None:
+        store = next((one for one in stores if one.default), None)
+        return store or 'Glance names no default store'
+    store = next((one for one in stores if one.id == store_id), None)
+    return store or (
+        f'Glance has no store {store_id}, which the volume type names as '
+        'image_service:store_id'
+    )
 
 
 def decide(facts: Facts) -> Plan:

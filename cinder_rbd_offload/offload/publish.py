@@ -13,10 +13,10 @@ so neither a good answer nor an error says how it ended. The image does::
 An idle image, which is queued without the lock, is offered the location again
 a few times: an offer too many is refused, and does no harm. But a request that
 is still on its way could arrive at any later time. So before the data may be
-removed it is made unusable, by taking away the snapshot that the location
-names, and the image is looked at again: if it is still idle, no task can
-succeed from here on. If a task got in between, the snapshot is put back, the
-same as before, and the wait goes on.
+removed it is withdrawn, so that the location names nothing any more, and the
+image is looked at again: if it is still idle, no task can succeed from here
+on. If a task got in between, the data is put back, the same as before, and the
+wait goes on.
 
 While Glance cannot be asked, nothing is concluded. At the deadline the
 outcome is unknown and the data stays.
@@ -24,6 +24,7 @@ outcome is unknown and the data stays.
 
 from collections.abc import Callable
 import time
+from typing import Protocol
 
 from oslo_log import log as logging
 
@@ -46,14 +47,46 @@ OFFERS = 4
 PAUSE = 0.25
 
 
+class Data(Protocol):
+    """What a location names."""
+
+    def withdraw(self) -> None:
+        """Have the location name nothing; fine if it does not."""
+        ...
+
+    def restore(self) -> None:
+        """Have the location name the data again; fine if it does."""
+        ...
+
+
+class Sealed:
+    """Data that is an RBD image, whose location names a snapshot of it.
+
+    :param pool: Glance's pool
+    :param image: the RBD image
+    """
+
+    def __init__(self, pool: ceph.Pool, image: str) -> None:
+        self._pool = pool
+        self._image = image
+
+    def withdraw(self) -> None:
+        """Take the snapshot away."""
+        self._pool.drop_snapshot(self._image, ceph.GLANCE_SNAPSHOT)
+
+    def restore(self) -> None:
+        """Have the snapshot there."""
+        self._pool.seal(self._image)
+
+
 class Publication:
     """One image's way to ``active``.
 
-    :param pool: Glance's pool; holds a sealed image named like the Glance
-        image
+    :param data: whole, and where the location says
     :param image_id: the Glance image
     :param url: the location that names the data
     :param timeout: seconds that Glance has
+    :param shown: the location as anybody may see it, if it has a secret in it
     :param now: a monotonic clock, in seconds
     :param sleep: waits for a number of seconds
     """
@@ -61,22 +94,24 @@ class Publication:
     def __init__(
         self,
         glance: glance_api.Glance,
-        pool: ceph.Pool,
+        data: Data,
         image_id: str,
         url: str,
         timeout: float,
+        shown: str = '',
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._glance = glance
-        self._pool = pool
+        self._data = data
         self._image_id = image_id
-        self.url = url
+        self._url = url
+        self.shown = shown or url
         self._timeout = timeout
         self._now = now
         self._sleep = sleep
         # Both are False where a step began and nobody saw it end.
-        self._sealed, self._withdrawn = True, False
+        self._usable, self._withdrawn = True, False
 
     def run(self, size: int) -> None:
         """Register the location and wait until the image is active.
@@ -89,19 +124,19 @@ class Publication:
         :raises LocationUnknown: when Glance gave no clear answer in time;
             the data must stay
         """
-        self._sealed, self._withdrawn = True, False
+        self._usable, self._withdrawn = True, False
         try:
             self._run(size)
         except exceptions.NotPublished:
             raise
         except BaseException as exc:
-            if not self._sealed:
+            if not self._usable:
                 self._try(self._restore)
             known = isinstance(exc, exceptions.OffloadError)
             if known or not isinstance(exc, Exception):
                 raise
             raise exceptions.LocationUnknown(
-                self._image_id, self.url, self._timeout
+                self._image_id, self.shown, self._timeout
             ) from exc
 
     def _run(self, size: int) -> None:
@@ -116,7 +151,7 @@ class Publication:
                 raise exceptions.ImageTaken(self._image_id)
             if state is ImageState.IDLE and self._withdrawn:
                 raise exceptions.LocationRefused(
-                    self.url, reason or self._task_message()
+                    self.shown, reason or self._task_message()
                 )
             if state is ImageState.IDLE and offers < OFFERS:
                 self._sleep(PAUSE * offers)
@@ -126,19 +161,19 @@ class Publication:
             if state is ImageState.IDLE:
                 self._try(self._withdraw)
                 continue
-            if state is not None and not self._sealed:
+            if state is not None and not self._usable:
                 self._try(self._restore)
-            if state is ImageState.ACTIVE and self._sealed:
+            if state is ImageState.ACTIVE and self._usable:
                 return
             self._sleep(INTERVAL)
         raise exceptions.LocationUnknown(
-            self._image_id, self.url, self._timeout
+            self._image_id, self.shown, self._timeout
         )
 
     def _offer(self) -> str:
         """Send the request; return what went wrong, which proves nothing."""
         try:
-            self._glance.add_location(self._image_id, self.url)
+            self._glance.add_location(self._image_id, self._url)
         except Exception as exc:
             LOG.debug('Adding a location to image %s: %r', self._image_id, exc)
             return f'{type(exc).__name__}: {exc}'
@@ -154,15 +189,15 @@ class Publication:
 
     def _withdraw(self) -> None:
         """Make the location unusable for any task that starts from now on."""
-        self._sealed = False
-        self._pool.drop_snapshot(self._image_id, ceph.GLANCE_SNAPSHOT)
+        self._usable = False
+        self._data.withdraw()
         self._withdrawn = True
 
     def _restore(self) -> None:
         """Make the location usable again, for a task that is under way."""
         self._withdrawn = False
-        self._pool.seal(self._image_id)
-        self._sealed = True
+        self._data.restore()
+        self._usable = True
 
     def _try(self, step: Callable[[], None]) -> None:
         """Take a step; one that fails is due again after the next look."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from collections.abc import Container
 import contextlib
 import time
+from typing import Protocol
 
 from oslo_log import log as logging
 
@@ -26,6 +27,25 @@ LOG = logging.getLogger(__name__)
 
 Stage = journal_.Stage
 
+# Stages of uploads past the target pool that leave the volume's snapshot.
+_SNAPSHOT = (Stage.STREAMING, Stage.SENDING, Stage.REGISTERING)
+
+# Seconds in which a store may come to list objects that it did not list when
+# a crash was cleaned up after. Swift's are there in moments, if all is well.
+SETTLING = 300
+
+
+class Sent(publish.Data, Protocol):
+    """What was sent to Glance's store, past Glance."""
+
+    def whole(self) -> bool:
+        """Tell whether all of it is there, though it may be withdrawn."""
+        ...
+
+    def remove(self) -> None:
+        """Remove all of it that the store lists; fine if there is none."""
+        ...
+
 
 class Recovery:
     """The recovery of one host, with what it has seen of the others.
@@ -35,6 +55,7 @@ class Recovery:
         given, or None where that is not possible
     :param release: ends a trust
     :param free: lets a volume be used again, by its id in Cinder
+    :param reach: returns what an upload past Glance has sent, and its location
     :param timeout: seconds that Glance has to make an image active
     :param now: a monotonic clock, in seconds
     """
@@ -45,6 +66,7 @@ class Recovery:
         act_for: Callable[[str], glance_api.Glance | None],
         release: Callable[[str], None],
         free: Callable[[str], None],
+        reach: Callable[[journal_.Entry], tuple[Sent, str]],
         timeout: float,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -52,12 +74,15 @@ class Recovery:
         self._act_for = act_for
         self._release = release
         self._free = free
+        self._reach = reach
         self._timeout = timeout
         self._now = now
         # What entries of other hosts were when they were seen to change.
         self._seen: dict[str, tuple[journal_.Entry, float]] = {}
         # Images whose volumes nobody else will free.
         self._bound: set[str] = set()
+        # Since when images of which objects may turn up are swept.
+        self._swept: dict[str, float] = {}
 
     def run(
         self,
@@ -128,8 +153,9 @@ class Recovery:
             job = job_.Job(connection.source, target, record)
             stack.enter_context(watch.Watch(job))
             done = self._finish(job, connection.cluster)
-        published = record.entry.stage is Stage.PUBLISHED
-        if entry.image_id in self._bound and (done or published):
+        # What is left to do then does not concern the volume.
+        freed = record.entry.stage in (Stage.PUBLISHED, Stage.SWEEPING)
+        if entry.image_id in self._bound and (done or freed):
             # Unless a later upload uses the volume by now.
             entries = [one.entry for one in journal.records().values()]
             volumes = [one.volume_id for one in entries]
@@ -147,37 +173,64 @@ class Recovery:
         entry = job.record.entry
         if entry.stage is Stage.PUBLISHED:
             return flattening.look_after(job, cluster)
+        if entry.stage is Stage.SWEEPING:
+            return self._sweep(entry)
         glance = self._act_for(entry.trust)
         if entry.stage is Stage.PUBLISHING:
             ours = job.target.id(entry.image_id) == entry.rbd_id
-            if ours and self._publish(job, glance):
+            data = publish.Sealed(job.target, entry.image_id)
+            if ours and self._publish(entry, glance, data, entry.location):
                 job.source.drop_snapshot(entry.volume, job.snapshot)
                 job.record.update(stage=Stage.PUBLISHED)
                 LOG.info('The upload of image %s is finished', entry.image_id)
                 return flattening.look_after(job, cluster)
+        if entry.stage is Stage.REGISTERING:
+            sent, url = self._reach(entry)
+            if sent.whole() and self._publish(entry, glance, sent, url):
+                job.source.drop_snapshot(entry.volume, job.snapshot)
+                LOG.info('The upload of image %s is finished', entry.image_id)
+                return True
+            job.record.update(stage=Stage.SENDING)
         if entry.pool:
             job.undo()
-        elif entry.stage is Stage.STREAMING:
+        elif entry.stage in _SNAPSHOT:
             job.source.drop_snapshot(job.volume, job.snapshot)
+        if entry.store:
+            self._reach(entry)[0].remove()
         self._delete(entry, glance)
         LOG.info(
             'The upload of image %(image)s, which was left at stage '
             '%(stage)s, is undone',
             {'image': entry.image_id, 'stage': entry.stage.value},
         )
-        return True
+        if not entry.store:
+            return True
+        job.record.update(stage=Stage.SWEEPING)
+        return False
+
+    def _sweep(self, entry: journal_.Entry) -> bool:
+        """Remove what has turned up; tell whether nothing more will."""
+        since = self._swept.setdefault(entry.image_id, self._now())
+        self._reach(entry)[0].remove()
+        done = self._now() - since > SETTLING
+        if done:
+            del self._swept[entry.image_id]
+        return done
 
     def _publish(
-        self, job: job_.Job, glance: glance_api.Glance | None
+        self,
+        entry: journal_.Entry,
+        glance: glance_api.Glance | None,
+        data: publish.Data,
+        url: str,
     ) -> bool:
         """Have Glance take the data; tell whether it did."""
-        entry = job.record.entry
         if glance is None:
             raise exceptions.NotDelegated(entry.image_id, entry.location)
-        job.target.seal(entry.image_id)
+        data.restore()
         publication = publish.Publication(
-            *(glance, job.target, entry.image_id, entry.location),
-            self._timeout,
+            *(glance, data, entry.image_id, url),
+            *(self._timeout, entry.location),
         )
         try:
             publication.run(entry.size)

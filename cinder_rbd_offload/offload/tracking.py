@@ -25,7 +25,12 @@ _OPEN = (
     exceptions.TakenOver,
 )
 
-_UNFINISHED = (journal.Stage.PUBLISHING, journal.Stage.STREAMING)
+_UNFINISHED = (
+    journal.Stage.PUBLISHING,
+    journal.Stage.STREAMING,
+    journal.Stage.SENDING,
+    journal.Stage.REGISTERING,
+)
 
 
 @contextlib.contextmanager

@@ -35,6 +35,7 @@ _UNPUBLISHED = (
     journal.Stage.WAITING,
     journal.Stage.MAKING,
     journal.Stage.STREAMING,
+    journal.Stage.SENDING,
 )
 
 

@@ -60,6 +60,9 @@ class Glance:
     :ivar service_role: the caller has the role service
     :ivar usage: what the owner has of the quotas; nothing where none is set
     :ivar down_until: the time at which the service answers again
+    :ivar elsewhere: returns the bytes of what a location outside the cluster
+        names, or None
+    :ivar dropped: is told what such an image had for a location
     """
 
     def __init__(self, cluster, clock):
@@ -85,6 +88,8 @@ class Glance:
         self.service_role = True
         self.usage = {}
         self.down_until = 0.0
+        self.elsewhere = lambda url: None
+        self.dropped = lambda url: None
         self._cluster = cluster
         self._clock = clock
         self._failing = {}
@@ -103,6 +108,7 @@ class Glance:
     def delete(self, image_id):
         """Delete an image as its owner, with the data that it has."""
         for url in self.images.pop(image_id)['locations']:
+            self.dropped(url)
             images, name, snapshot = self._data(url)
             if name in images:
                 images[name].snapshots.pop(snapshot, None)
@@ -212,6 +218,12 @@ class Glance:
     def _open(self, task, image_id, url):
         image = self.images.get(image_id)
         if image is None:
+            return
+        size = self.elsewhere(url)
+        if size is not None:
+            image['locations'].append(url)
+            image['size'] = size
+            self._later(self._activate, image_id)
             return
         images, name, snapshot = self._data(url)
         found = name in images and snapshot in images[name].snapshots

@@ -333,7 +333,8 @@ class _Handler(server.BaseHTTPRequestHandler):
             return 404, b'', {}
         found = self.swift.objects[name]
         slo = {} if found.lines is None else {'X_Static_Large_Object': 'True'}
-        return 200, b'', {'Content_Length': str(found.size)} | slo
+        told = {'Content_Length': str(found.size), 'Etag': f'"{found.etag}"'}
+        return 200, b'', told | slo
 
     def _delete(self, name, _query, _body):
         if self.swift.objects.pop(name, None) is None:

@@ -2,7 +2,9 @@
 """Streams a volume to Glance, from a snapshot, so that it is one instant."""
 
 from collections.abc import Callable
+from collections.abc import Iterator
 import contextlib
+import dataclasses
 from typing import Any
 from typing import Protocol
 
@@ -25,70 +27,100 @@ class Sink(Protocol):
         ...
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Origin:
+    """What an upload is read from.
+
+    :param volume: the volume's RBD image
+    :param snapshot: what to call its snapshot, which is temporary
+    :param ahead: the bytes that are read ahead, at most
+    :param native: puts an object's blocking methods on native threads
+    """
+
+    pool: ceph.Pool
+    volume: str
+    snapshot: str
+    ahead: int
+    native: Callable[[Any], Any]
+
+    def take(self) -> None:
+        """Make the snapshot.
+
+        :raises CephError: when it cannot be made
+        """
+        self.pool.snapshot(self.volume, self.snapshot)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[source_.Source]:
+        """Have the snapshot open; its methods block.
+
+        :raises CephError: when it cannot be opened
+        """
+        source = source_.Source(
+            self.pool.open_snapshot(self.volume, self.snapshot), self.ahead
+        )
+        with contextlib.closing(self.native(source)):
+            yield source
+
+    def drop(self) -> bool:
+        """Remove the snapshot; tell whether it is gone."""
+        try:
+            self.pool.drop_snapshot(self.volume, self.snapshot)
+        # Recovery has another try.
+        except Exception as exc:
+            LOG.warning(
+                'Snapshot %(snapshot)s of %(volume)s is not yet removed: '
+                '%(error)s',
+                {
+                    'snapshot': self.snapshot,
+                    'volume': self.volume,
+                    'error': exc,
+                },
+            )
+            return False
+        return True
+
+
 def stream(
-    pool: ceph.Pool,
-    volume: str,
-    snapshot: str,
-    ahead: int,
+    origin: Origin,
     form: form_.Form,
     sink: Sink,
     check: Callable[[], None],
     report: Callable[[int, int], object],
-    native: Callable[[Any], Any],
 ) -> bool:
-    """Send a volume's data; the snapshot that it is read from is temporary.
+    """Send a volume's data.
 
-    :param volume: the volume's RBD image
-    :param snapshot: what to call the snapshot
-    :param ahead: the bytes that are read ahead, at most
     :param form: what to send of it
     :param check: raises what is to end the upload
     :param report: takes what is done, and how much that is of what
-    :param native: puts an object's blocking methods on native threads
     :returns: False where the image is whole, and the snapshot could not be
         removed
     :raises NotUndone: when it failed, and the snapshot could not be removed
     :raises OffloadError: when it failed
     """
-    pool.snapshot(volume, snapshot)
+    names = (origin.pool.name, origin.volume, origin.snapshot)
+    origin.take()
     try:
-        source = source_.Source(pool.open_snapshot(volume, snapshot), ahead)
-        with contextlib.closing(native(source)):
+        with origin.opened() as source:
 
             def used() -> int | None:
-                return pool.used(volume, snapshot)
+                return origin.pool.used(origin.volume, origin.snapshot)
 
             def look(done: float) -> None:
                 report(int(done * source.size), source.size)
                 check()
 
-            names = (pool.name, volume, snapshot)
             with form.content(source, names, used, look) as (begin, size):
                 body = body_.Body(
                     *(begin, size, check),
                     lambda read: report(read, size or 0),
-                    native,
+                    origin.native,
                 )
                 with contextlib.closing(body):
                     sink.send(body)
     except Exception as exc:
-        if not _dropped(pool, volume, snapshot):
-            image_id = snapshot.partition('-')[2]
+        if not origin.drop():
+            image_id = origin.snapshot.partition('-')[2]
             raise exceptions.NotUndone(image_id, exc) from exc
         raise
-    return _dropped(pool, volume, snapshot)
-
-
-def _dropped(pool: ceph.Pool, volume: str, snapshot: str) -> bool:
-    """Remove the snapshot; tell whether it is gone."""
-    try:
-        pool.drop_snapshot(volume, snapshot)
-    # Recovery has another try.
-    except Exception as exc:
-        LOG.warning(
-            'Snapshot %(snapshot)s of %(volume)s is not yet removed: '
-            '%(error)s',
-            {'snapshot': snapshot, 'volume': volume, 'error': exc},
-        )
-        return False
-    return True
+    return origin.drop()

@@ -7,17 +7,17 @@ The order of the steps lets a crash leave nothing that looks whole::
 
     segments of data   several at a time; each checked by its MD5
     the zeros          one object, however many zeros there are
-    inner manifests    only where there are more than 1000 lines
+    inner manifests    the whole's, and its parts' if there are over 1000 lines
     the manifest       from here on there is an image, which Swift has checked
 
-:meth:`SwiftSink.send` after a crash sends only what is not there yet, and
-:meth:`SwiftSink.remove` takes away whatever is there. Neither touches an
-object of another name than those that this module gives.
+The image's own manifest has one line, that of the whole. So who knows nothing
+but the image's name can take it away and put it back, also after a crash.
+
+:meth:`SwiftSink.remove` takes away whatever is there, and touches no object of
+another name than those that this module gives.
 """
 
 from collections.abc import Callable
-from collections.abc import Collection
-from collections.abc import Iterator
 from collections.abc import Sequence
 from concurrent import futures
 import dataclasses
@@ -92,18 +92,16 @@ class SwiftSink:
         self._cleaner = client(swift_faults.Patience(patience))
         # Whatever may be there, though a listing does not show it yet.
         self._names: set[str] = set()
-        self._lines: Sequence[swift_layout.Entry] = ()
 
     def send(
         self,
         source: swift_body.Source,
         progress: Callable[[int], Any] = lambda done: None,
     ) -> swift_data.Outcome:
-        """Have the image in Swift, whole; send what is not there yet.
+        """Have the image in Swift, whole.
 
-        On an error, some of it may be there: send again, or remove.
+        On an error, some of it may be there: remove it.
 
-        :param source: the same at each attempt
         :param progress: told the bytes of the image that are done, by any
             thread, one at a time
         :raises SwiftFull: when there is no room for it
@@ -111,38 +109,35 @@ class SwiftSink:
         :raises SwiftRefused: when Swift will not take it
         :raises CephError: when the source cannot be read
         """
-        self._halt.clear()
         outcome = swift_data.Outcome(source.size)
         most = self._client.most_entries(swift_layout.MAX_ENTRIES)
-        there = {
-            name: (size, etag)
-            for name, size, etag in self._listed(self._client)
-        }
         layout = swift_layout.layout(
             source.size, source.extents(), self._settings.segment
         )
         data = swift_data.Data(
-            *(self._client, self._image_id, source, layout, there),
+            *(self._client, self._image_id, source, layout),
             *(self._halt, outcome, self._names.add, progress),
         )
         pieces = data.send(self._settings.workers)
         zero = self._send_zeros(data, swift_layout.zeros(source.size, pieces))
         lines = swift_layout.entries(source.size, pieces, zero, self._image_id)
-        inner, self._lines = swift_layout.nest(
+        inner = swift_layout.nest(
             lines, self._image_id, min(most, swift_layout.MAX_ENTRIES)
         )
         for entry, group in inner:
             self._halt.check()
             self._names.add(entry.name)
             self._put_manifest(self._client, entry.name, group)
-        self._put_manifest(self._client, self._image_id, self._lines)
+        self._put_manifest(self._client, self._image_id, [entry])
         self._verify(source.size)
-        # What an earlier attempt had cut in another way.
-        names = {line.name for line in (*lines, *self._lines)}
-        self._delete(self._names - names)
         outcome.segments, outcome.lines = len(pieces), len(lines)
         LOG.info('Image %s is in Swift: %s', self._image_id, outcome)
         return outcome
+
+    def whole(self) -> bool:
+        """Tell whether all of the image is there, though maybe withdrawn."""
+        name = swift_layout.whole_name(self._image_id)
+        return self._cleaner.head(name) is not None
 
     def withdraw(self) -> None:
         """Take the image away, and leave its data there; fine if it is gone.
@@ -152,8 +147,20 @@ class SwiftSink:
         self._cleaner.delete(self._image_id)
 
     def restore(self) -> None:
-        """Have the image there again, after :meth:`send` and a withdrawal."""
-        self._put_manifest(self._cleaner, self._image_id, self._lines)
+        """Have the image there again, which somebody sent before.
+
+        :raises SwiftRefused: when it is not there as a whole
+        """
+        name = swift_layout.whole_name(self._image_id)
+        headers = self._cleaner.head(name)
+        if headers is None:
+            raise exceptions.SwiftRefused(
+                f'restoring image {self._image_id}', f'there is no {name}'
+            )
+        size = int(headers['Content-Length'])
+        etag = headers['Etag'].strip('"')
+        whole = swift_layout.Entry(name, etag, size, size)
+        self._put_manifest(self._cleaner, self._image_id, [whole])
 
     def remove(self) -> None:
         """Take away whatever was made of the image; fine if it is not there.
@@ -166,17 +173,10 @@ class SwiftSink:
         headers = self._cleaner.head(self._image_id) or {}
         if headers.get('X-Static-Large-Object', '').lower() == 'true':
             self._cleaner.delete(self._image_id)
-        listed = self._listed(self._cleaner)
-        self._delete(self._names.union(name for name, *_ in listed))
-
-    def _listed(
-        self, client: swift_client.Client
-    ) -> Iterator[tuple[str, int, str]]:
-        """List our objects of the image, with their bytes and MD5s."""
-        for entry in client.names(f'{self._image_id}-'):
-            if swift_layout.is_ours(self._image_id, entry[0]):
-                self._names.add(entry[0])
-                yield entry
+        for name in self._cleaner.names(f'{self._image_id}-'):
+            if swift_layout.is_ours(self._image_id, name):
+                self._names.add(name)
+        self._delete()
 
     def _send_zeros(
         self, data: swift_data.Data, length: int
@@ -214,13 +214,13 @@ class SwiftSink:
                 f'it has {found} bytes in Swift, and {size} in Ceph',
             )
 
-    def _delete(self, names: Collection[str]) -> None:
-        """Delete objects, several at a time."""
+    def _delete(self) -> None:
+        """Delete our objects, several at a time."""
         with futures.ThreadPoolExecutor(self._settings.workers) as pool:
             # Every one is tried, and then the first error is raised.
             results = [
-                pool.submit(self._cleaner.delete, name) for name in names
+                pool.submit(self._cleaner.delete, name) for name in self._names
             ]
         for result in results:
             result.result()
-        self._names.difference_update(names)
+        self._names.clear()

@@ -148,16 +148,6 @@ class Cells:
             )
         return piece
 
-    def etag(self, offset: int, length: int, check: Callable[[], None]) -> str:
-        """Return the MD5 of a part, as Swift has it."""
-        digest = hashlib.md5(usedforsecurity=False)
-        part = Cells(self._source, offset + length, self.hole)
-        while piece := part.read(offset):
-            check()
-            digest.update(piece)
-            offset += len(piece)
-        return digest.hexdigest()
-
 
 def is_zero(piece: bytes) -> bool:
     """Tell whether there is nothing but zeros in a cell."""

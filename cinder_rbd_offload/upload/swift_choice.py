@@ -5,6 +5,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 import dataclasses
 
+from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance
 from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_reference
@@ -15,12 +16,10 @@ class Options:
     """What an operator has chosen; see the options image_upload_swift_*.
 
     :param references: a Glance store -> a section of the file
-    :param location: ``credentials`` or ``reference``
     """
 
     references: Mapping[str, str]
     config_file: str
-    location: str
     access: swift_reference.Access
     settings: swift.Settings
 
@@ -29,8 +28,7 @@ class Options:
 class Target:
     """Where one image goes.
 
-    :param url: its location, once it is there; it may have credentials in it
-    :param shown: the same for logs and messages
+    :param url: its location, once it is there; it has credentials in it
     """
 
     sink: swift.SwiftSink
@@ -60,27 +58,31 @@ def reason_against(store: glance.Store, options: Options) -> str:
 
 
 def target(
-    store: glance.Store,
+    store_id: str,
+    container: str,
     options: Options,
     image_id: str,
-    check: Callable[[], None],
+    check: Callable[[], None] = lambda: None,
 ) -> Target:
-    """Return where an image goes, after :func:`reason_against` had none.
+    """Return where an image goes, or has gone to.
 
     Nothing is asked of Swift yet.
 
+    :param store_id: a store that :func:`reason_against` had nothing against
+    :param container: the store's
     :param check: called between pieces of data; what it raises ends it
     :raises ConfigUnusable: when the account cannot be read
     """
+    if store_id not in options.references:
+        raise exceptions.ConfigUnusable(
+            f'image {image_id} was on its way to the Glance store {store_id}. '
+            'Name that store in image_upload_swift_stores once more, until '
+            'the upload is settled'
+        )
     account = swift_reference.read(
-        options.config_file, options.references[store.id]
+        options.config_file, options.references[store_id]
     )
-    container = store.container or ''
-    write = {
-        'credentials': account.by_value,
-        'reference': account.by_reference,
-    }[options.location]
-    url = write(container, image_id)
+    url = account.by_value(container, image_id)
     sink = swift.SwiftSink(
         *(account, options.access, container, image_id),
         *(options.settings, check),

@@ -124,12 +124,12 @@ class Client:
 
         self._patience.run(doing, once)
 
-    def names(self, prefix: str) -> Iterator[tuple[str, int, str]]:
-        """List the name, bytes and MD5 of the objects that begin so."""
+    def names(self, prefix: str) -> Iterator[str]:
+        """List the names that begin so."""
         marker = ''
         while page := self._page(prefix, marker):
             for entry in page:
-                yield entry['name'], entry['bytes'], _unquoted(entry['hash'])
+                yield entry['name']
             marker = page[-1]['name']
 
     def most_entries(self, default: int) -> int:

@@ -2,7 +2,6 @@
 """Sends the data of an image, several segments at a time."""
 
 from collections.abc import Callable
-from collections.abc import Mapping
 from concurrent import futures
 import dataclasses
 import threading
@@ -19,14 +18,12 @@ class Outcome:
 
     :ivar size: the bytes of the image
     :ivar sent: the bytes that left this host, faults included
-    :ivar reused: the bytes that an earlier attempt had left in Swift
     :ivar segments: the objects of data
     :ivar lines: of all manifests that list those
     """
 
     size: int
     sent: int = 0
-    reused: int = 0
     segments: int = 0
     lines: int = 0
 
@@ -44,10 +41,6 @@ class Halt:
     def set(self) -> None:
         """Have everybody stop."""
         self._event.set()
-
-    def clear(self) -> None:
-        """Begin again."""
-        self._event.clear()
 
     def check(self) -> None:
         """Raise when there is no point in going on.
@@ -79,7 +72,6 @@ _NAP = 1.0
 class Data:
     """The data of one image on its way.
 
-    :param there: the bytes and MD5 of objects that may be in Swift already
     :param started: told the name of each object before it is written
     :param progress: told the bytes of the image that are done
     """
@@ -90,7 +82,6 @@ class Data:
         image_id: str,
         source: swift_body.Source,
         layout: swift_layout.Layout,
-        there: Mapping[str, tuple[int, str]],
         halt: Halt,
         outcome: Outcome,
         started: Callable[[str], Any],
@@ -100,7 +91,6 @@ class Data:
         self._image_id = image_id
         self._source = source
         self._layout = layout
-        self._there = there
         self._halt = halt
         self._outcome = outcome
         self._started = started
@@ -149,11 +139,6 @@ class Data:
         position = start
         while True:
             self._halt.check()
-            piece = self._found(cells, position)
-            if piece is not None:
-                self._finish(position, piece.end, piece)
-                position = piece.end
-                continue
             cell = cells.read(position)
             if not cell:
                 return
@@ -166,25 +151,6 @@ class Data:
             piece = swift_layout.Piece(position, run.end - position, run.etag)
             self._finish(position, run.known, piece)
             position = run.known
-
-    def _found(
-        self, cells: swift_body.Cells, offset: int
-    ) -> swift_layout.Piece | None:
-        """Return the piece that an earlier attempt has sent, if it is right.
-
-        It may have been cut in another way than now.
-        """
-        name = swift_layout.data_name(self._image_id, offset)
-        length, etag = self._there.get(name, (0, ''))
-        end = offset + length
-        whole = end % swift_layout.CELL == 0 or end == self._source.size
-        if not length or end > cells.end or not whole:
-            return None
-        if cells.etag(offset, length, self._halt.check) != etag:
-            return None
-        with self._lock:
-            self._outcome.reused += length
-        return swift_layout.Piece(offset, length, etag)
 
     def put(self, name: str, body: swift_body.Body) -> None:
         """Write an object, and count what that takes."""

@@ -193,12 +193,12 @@ def etag(lines: Iterable[Entry]) -> str:
 
 def nest(
     lines: Sequence[Entry], image_id: str, most: int
-) -> tuple[list[tuple[Entry, Sequence[Entry]]], Sequence[Entry]]:
+) -> list[tuple[Entry, Sequence[Entry]]]:
     """Spread the lines over manifests that are short enough.
 
     :param most: how many lines one may have
     :returns: the manifests to write first, each with the line that stands for
-        it, and the lines of the image's own
+        it; the last one is of the whole image
     """
     inner: list[tuple[Entry, Sequence[Entry]]] = []
     while len(lines) > most:
@@ -210,7 +210,9 @@ def nest(
             outer.append(Entry(name, etag(group), length, length))
             inner.append((outer[-1], group))
         lines = outer
-    return inner, lines
+    size = sum(line.length for line in lines)
+    whole = Entry(whole_name(image_id), etag(lines), size, size)
+    return [*inner, (whole, lines)]
 
 
 def data_name(image_id: str, offset: int) -> str:
@@ -224,8 +226,13 @@ def zeros_name(image_id: str) -> str:
 
 
 def part_name(image_id: str, number: int) -> str:
-    """Name a manifest that the image's own lists."""
+    """Name a manifest of a part of the image."""
     return f'{image_id}-part-{number:04d}'
+
+
+def whole_name(image_id: str) -> str:
+    """Name the manifest of the whole image, which the image's own lists."""
+    return f'{image_id}-part-whole'
 
 
 def is_ours(image_id: str, name: str) -> bool:

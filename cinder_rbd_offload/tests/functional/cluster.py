@@ -170,6 +170,12 @@ class Cluster:
             table = offload_ceph.Table(rados, ioctx)
             return {k: v for k, v in table.read().items() if '/' not in k}
 
+    def strike(self, image_id: str) -> None:
+        """Take an entry out of the driver's journal."""
+        with rbd.pool(self._state, 'volumes') as ioctx:
+            table = offload_ceph.Table(rados, ioctx)
+            table.swap(image_id, table.read()[image_id], '')
+
     def forget(self) -> None:
         """Have the driver forget whether Glance reads the volumes' pool."""
         with rbd.pool(self._state, 'volumes') as ioctx:

@@ -220,15 +220,6 @@ class SwiftDirectTest(base.FunctionalTestCase):
                 met = [one for one in broken.seen if one.rule]
                 self.assertEqual(rule.count, len(met), broken.seen)
 
-    def test_a_killed_upload_is_finished(self) -> None:
-        self.kill()
-        there = set(self.objects())
-        outcome = self.sink().send(self.source)
-        self.assert_whole()
-        self.assertLessEqual(2 * MIB, outcome.reused)
-        self.assertEqual(DATA + ZEROS, outcome.sent + outcome.reused)
-        self.assertLessEqual(there, set(self.objects()))
-
     def test_a_killed_upload_is_removed(self) -> None:
         self.kill()
         self.sink().remove()

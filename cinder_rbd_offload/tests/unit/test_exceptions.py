@@ -42,7 +42,7 @@ ERRORS = (
     ),
     (exceptions.TakenOver('id'), 'the image shows how it ends'),
     (exceptions.NotDelegated('id', URL), 'the role admin'),
-    (exceptions.NotUndone('id', CAUSE), 'is removed once Ceph'),
+    (exceptions.NotUndone('id', CAUSE), 'is removed once the storage'),
     (exceptions.UploadFailed('id', 'HTTP 503', 2), 'upload the volume again'),
     (
         exceptions.UploadMismatch('id', (7, 'ab'), (6, 'cd')),

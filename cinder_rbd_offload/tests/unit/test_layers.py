@@ -26,6 +26,7 @@ FLOORS = {
     'glance': 1,
     'keystone': 1,
     'identity': 3,
+    'streaming': 3,
     'driver': 4,
     'cmd': 4,
 }

@@ -84,6 +84,7 @@ class UploadTestCase(base.TestCase):
         return recover.Recovery(
             *(self.find, self.act_for),
             *(self.released.append, self.freed.append),
+            reach=self.reach,
             timeout=10,
             now=self.clock.now,
         )
@@ -98,6 +99,9 @@ class UploadTestCase(base.TestCase):
 
     def act_for(self, trust):
         return self.api() if trust == 'a-trust' else None
+
+    def reach(self, entry):
+        return self.sent, self.sent.url
 
     def settle(self, host=HOST):
         """Look until nothing is left, while the manager does its work."""

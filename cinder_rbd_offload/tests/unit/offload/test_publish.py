@@ -50,7 +50,7 @@ class PublicationTestCase(base.TestCase):
         """Publish, and return the error that it ended with, if any."""
         publication = publish.Publication(
             self.api(),
-            self.target,
+            publish.Sealed(self.target, base.IMAGE),
             base.IMAGE,
             base.URL,
             TIMEOUT,

@@ -39,10 +39,12 @@ class StreamTestCase(base.TestCase):
             raise self.error
 
     def stream(self):
-        return stream.stream(
+        origin = stream.Origin(
             *(self.pool('volumes'), base.VOLUME, SNAPSHOT, 1 << 20),
-            *(self.form, self, lambda: None, self.report),
             lambda thing: thing,
+        )
+        return stream.stream(
+            *(origin, self.form, self, lambda: None, self.report)
         )
 
     def report(self, read, total):

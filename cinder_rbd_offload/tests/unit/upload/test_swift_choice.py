@@ -29,11 +29,10 @@ class ChoiceTestCase(base.BaseTestCase):
         self.path = pathlib.Path(folder) / 'swift.conf'
         self.path.write_text(FILE)
 
-    def options(self, location='credentials', **references):
+    def options(self, **references):
         return swift_choice.Options(
             references or {'fast': 'ref1'},
             str(self.path),
-            location,
             swift_reference.Access(),
             swift.Settings(),
         )
@@ -58,17 +57,12 @@ class ChoiceTestCase(base.BaseTestCase):
         )
         self.assertIn(expected, found)
 
-    @ddt.data(
-        ('reference', 'swift+reference://ref1/glance/image'),
-        (
-            'credentials',
+    def test_location(self):
+        target = self.target(self.options())
+        self.assertEqual(
             'swift+http://service%3Aglance:SECRET@keystone/v3/glance/image',
-        ),
-    )
-    @ddt.unpack
-    def test_location(self, location, expected):
-        target = self.target(self.options(location))
-        self.assertEqual(expected, target.url)
+            target.url,
+        )
         self.assertNotIn('SECRET', f'{target} {target.shown}')
         self.assertTrue(target.shown.endswith('/glance/image'))
 
@@ -77,7 +71,11 @@ class ChoiceTestCase(base.BaseTestCase):
             exceptions.ConfigUnusable, self.target, self.options(fast='ref2')
         )
 
-    def target(self, options):
-        return swift_choice.target(
-            self.store(), options, 'image', lambda: None
+    def test_a_store_that_is_not_named_any_more(self):
+        error = self.assertRaises(
+            exceptions.ConfigUnusable, self.target, self.options(slow='ref1')
         )
+        self.assertIn('store fast', str(error))
+
+    def target(self, options):
+        return swift_choice.target('fast', 'glance', options, 'image')

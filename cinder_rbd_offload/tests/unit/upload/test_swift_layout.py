@@ -164,12 +164,17 @@ class NestTestCase(base.BaseTestCase):
     @ddt.data(1, 9, 10)
     def test_few(self, count):
         lines = self.lines(count)
-        self.assertEqual(([], lines), swift_layout.nest(lines, IMAGE, 10))
+        ((whole, group),) = swift_layout.nest(lines, IMAGE, 10)
+        self.assertEqual(lines, group)
+        self.assertEqual('an-image-part-whole', whole.name)
+        self.assertEqual(swift_layout.etag(lines), whole.etag)
+        self.assertEqual((count * MIB, ''), (whole.size, whole.range))
 
     @ddt.data(11, 20, 95)
     def test_many(self, count):
         lines = self.lines(count)
-        inner, outer = swift_layout.nest(lines, IMAGE, 10)
+        *inner, (whole, outer) = swift_layout.nest(lines, IMAGE, 10)
+        self.assertEqual(count * MIB, whole.size)
         self.assertEqual(-(-count // 10), len(outer))
         self.assertEqual([entry for entry, _ in inner], outer)
         self.assertEqual(count * MIB, sum(line.length for line in outer))
@@ -181,7 +186,7 @@ class NestTestCase(base.BaseTestCase):
         self.assertEqual('an-image-part-0000', outer[0].name)
 
     def test_very_many(self):
-        inner, outer = swift_layout.nest(self.lines(101), IMAGE, 10)
+        *inner, (_whole, outer) = swift_layout.nest(self.lines(101), IMAGE, 10)
         self.assertEqual(2, len(outer))
         self.assertEqual(101 * MIB, sum(line.length for line in outer))
         self.assertEqual(11 + 2, len({entry.name for entry, _ in inner}))
@@ -199,6 +204,7 @@ class NamesTestCase(base.BaseTestCase):
         swift_layout.data_name(IMAGE, 5 * MIB),
         swift_layout.zeros_name(IMAGE),
         swift_layout.part_name(IMAGE, 3),
+        swift_layout.whole_name(IMAGE),
     )
     def test_ours(self, name):
         self.assertTrue(swift_layout.is_ours(IMAGE, name))

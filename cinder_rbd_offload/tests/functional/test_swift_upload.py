@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes that cinder-volume sends straight to Swift, past Glance."""
+
+import os
+import signal
+import time
+from typing import Any
+
+from lab import rbd as lab_rbd
+from lab import service
+from lab import swift as lab_swift
+import rbd as librbd
+
+from cinder_rbd_offload.tests.functional import base
+
+CONTAINER = 'glance'
+# What is read of the volume in a second, for there to be time.
+SLOWLY = str(24 * base.MIB)
+# From the delete of an image to a volume that is free, on a busy machine.
+SOON = 15
+
+
+class SwiftUploadTest(base.FunctionalTestCase):
+    """Our driver, and a Glance store that it reaches by itself."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.kind = self.make_type(
+            **{'image_service:store_id': lab_swift.DIRECT}
+        )
+        self.swift = lab_swift.account(self.state)
+        self.swift.put_container(CONTAINER)
+
+    def make_slow_volume(self) -> Any:
+        """Make a volume of 400 MiB of data, which is slow to read."""
+        volume = self.make_volume(self.kind)
+        self.fill(volume, range(0, 400 << 20, 4 << 20), 4 * base.MIB)
+        with self.pool('volumes') as pool:
+            with librbd.Image(pool, f'volume-{volume.id}') as handle:
+                handle.metadata_set('conf_rbd_qos_bps_limit', SLOWLY)
+        return volume
+
+    def objects(self, image_id: str) -> dict[str, int]:
+        """Return the bytes of each object of an image, by their names."""
+        listing = self.swift.get_container(
+            CONTAINER, prefix=image_id, full_listing=True
+        )[1]
+        return {one['name']: one['bytes'] for one in listing}
+
+    def await_data(self, image_id: str) -> None:
+        """Wait until some of an image's data is in Swift."""
+        service.wait(
+            f'data of {image_id}', lambda: self.objects(image_id), base.SECONDS
+        )
+
+    def test_an_image_like_glances_own(self) -> None:
+        volume = self.make_filled_volume(self.kind)
+        with self.pool('volumes') as pool:
+            used = lab_rbd.used(pool, f'volume-{volume.id}')
+        image = self.upload(volume)
+        found = self.images.get(f'/images/{image.id}').json()
+        self.assertEqual(lab_swift.DIRECT, found['stores'])
+        self.assert_same_bytes(image, volume)
+        self.assertIn('is in Swift', self.log_of(image.id))
+        sent = sum(
+            size
+            for name, size in self.objects(image.id).items()
+            if name.startswith((f'{image.id}-data', f'{image.id}-zeros'))
+        )
+        self.assertLessEqual(sent, used * 1.1)
+        self.assert_nothing_left(volume)
+        self.assertNotIn(image.id, self.cluster.journal())
+        again = self.storage.create_volume(
+            size=volume.size, image_id=image.id, volume_type=self.kind
+        )
+        self.addCleanup(self.delete_volume, again)
+        self.await_volume(again)
+        self.assert_same_bytes(image, again)
+        self.delete_image(image.id)
+        self.assertEqual({}, self.objects(image.id))
+
+    def test_no_log_has_the_key(self) -> None:
+        image = self.upload(self.make_filled_volume(self.kind))
+        log = self.lab.services['cinder-volume'].log.read_text()
+        self.assertIn(f'Image {image.id} is in Swift', log)
+        self.assertNotIn(self.state.password(lab_swift.OWNER), log)
+
+    def test_a_delete_ends_it_within_seconds(self) -> None:
+        volume = self.make_slow_volume()
+        image_id = self.start_upload(volume)
+        self.await_data(image_id)
+        self.images.delete_image(image_id)
+        started = time.monotonic()
+        self.await_volume(volume)
+        self.assertLess(time.monotonic() - started, SOON)
+        self.assertIn('was deleted in Glance', self.log_of(image_id))
+        self.assert_nothing_left(volume)
+        self.assertEqual({}, self.objects(image_id))
+        self.assertNotIn(image_id, self.cluster.journal())
+
+    def test_a_crash_leaves_nothing(self) -> None:
+        volume = self.make_slow_volume()
+        image_id = self.start_upload(volume)
+        self.await_data(image_id)
+        self.addCleanup(self.run_lab, 'up')
+        for pid in self.lab.services['cinder-volume'].process.members():
+            os.kill(pid, signal.SIGKILL)
+        self.assertEqual(0, self.run_lab('up').returncode)
+        self.await_volume(volume)
+        self.assertIsNone(self.images.find_image(image_id))
+        self.assert_nothing_left(volume)
+        self.assertEqual({}, self.objects(image_id))
+        # For some minutes it is looked for what Swift may list late.
+        self.assertIn('sweeping', self.cluster.journal()[image_id])
+        self.cluster.strike(image_id)

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes straight to Swift: whole and registered, or nothing of it."""
+
+import pathlib
+from unittest import mock
+
+from cinder import exception
+import ddt
+import fixtures
+from glanceclient import exc
+
+from cinder_rbd_offload import identity
+from cinder_rbd_offload.offload import inspection
+from cinder_rbd_offload.offload import journal
+from cinder_rbd_offload.offload import recover
+from cinder_rbd_offload.tests import fake_large_objects
+from cinder_rbd_offload.tests.unit import base
+from cinder_rbd_offload.tests.unit import test_driver_stream
+from cinder_rbd_offload.upload import swift_client
+from cinder_rbd_offload.upload import swift_faults
+
+DATA = test_driver_stream.DATA
+Stage = journal.Stage
+Wrong = fake_large_objects.Wrong
+
+FILE = """
+[ref1]
+auth_address = {url}/v3
+user = service:glance
+key = {key}
+"""
+
+
+class SwiftTestCase(test_driver_stream.StreamingTestCase):
+    """A driver that sends straight to a Swift, which Glance reads.
+
+    :ivar stages: those of the entry when Swift and Glance were asked
+    """
+
+    def setUp(self):
+        self.swift = fake_large_objects.Swift()
+        self.addCleanup(self.swift.close)
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.path = folder / 'swift.conf'
+        self.path.write_text(
+            FILE.format(url=self.swift.url, key=self.swift.password)
+        )
+        patience = swift_faults.Patience.__init__
+        self.patch(
+            swift_faults.Patience,
+            '__init__',
+            side_effect=lambda this, seconds, sleep=None: patience(
+                this, seconds, self.clock.sleep, self.clock.now
+            ),
+        )
+        super().setUp()
+        self.patch(identity, 'location_sender', return_value=self.register)
+
+    def start_over(self):
+        super().start_over()
+        config = self.driver.configuration
+        config.image_upload_swift_stores = {'objects': 'ref1'}
+        config.image_upload_swift_config_file = str(self.path)
+        config.image_upload_swift_segment_size = 4
+        config.image_upload_timeout = 5
+        self.volume.volume_type.extra_specs['image_service:store_id'] = (
+            'objects'
+        )
+        self.glance.stores.append(
+            {
+                'id': 'objects',
+                'type': 'swift',
+                'properties': {'container': self.swift.container},
+            }
+        )
+        self.glance.elsewhere = self.size
+        self.swift.objects.clear()
+        self.stages = []
+        self.swift.wrong = self.note
+        self.offered = []
+
+    def note(self, method, name):
+        """Look at the entry at each request to Swift."""
+        entry = self.entry()
+        if entry and entry.stage not in self.stages:
+            self.stages.append(entry.stage)
+
+    def register(self, image_id, url, metadata):
+        self.note('POST', url)
+        self.offered.append(url)
+        self.glance.add_location(image_id, url, metadata)
+
+    def size(self, url):
+        """As Glance does it: by the object that a location names."""
+        if not url.startswith('swift+http://'):
+            return None
+        found = self.swift.objects.get(url.rpartition('/')[2])
+        return found and found.size
+
+    def die(self, method, name):
+        """Have the process die before a request to Swift."""
+        real = swift_client.Client._send
+
+        def send(this, one, other, *args, **kwargs):
+            if one == method and other.endswith(name):
+                raise KeyboardInterrupt
+            return real(this, one, other, *args, **kwargs)
+
+        with mock.patch.object(
+            swift_client.Client, '_send', autospec=True, side_effect=send
+        ):
+            self.assertRaises(KeyboardInterrupt, self.upload)
+
+    def restart(self):
+        """Begin a new process, and look for what the last one has left."""
+        self.driver.check_for_setup_error()
+        self.recover()
+
+    def assertSent(self):
+        self.ordinary.assert_not_called()
+        self.assertEqual('active', self.glance.images[base.IMAGE]['status'])
+        self.assertEqual(DATA, self.swift.read(base.IMAGE))
+        self.assertEqual(self.before, self.cluster.state())
+        self.assertIsNone(self.entry())
+
+    def assertNothing(self):
+        """Require that neither Swift, Ceph nor the journal has anything."""
+        self.assertEqual({}, self.swift.objects)
+        self.assertEqual(self.before, self.cluster.state())
+
+    def sweep(self):
+        """Let the time pass in which a store may list what it did not."""
+        self.recover()
+        self.assertEqual(Stage.SWEEPING, self.entry().stage)
+        with mock.patch.object(recover, 'SETTLING', -1):
+            self.recover()
+        self.assertIsNone(self.entry())
+
+
+@ddt.ddt
+class StraightTestCase(SwiftTestCase):
+    def test_whole(self):
+        self.upload()
+        self.assertSent()
+        self.assertEnded()
+        self.assertEqual([Stage.SENDING, Stage.REGISTERING], self.stages)
+        self.assertEqual([], self.entries)
+
+    def test_no_secret_is_told(self):
+        seen = []
+        self.glance.elsewhere = lambda url: seen.append(self.entry())
+        self.assertRaises(AssertionError, self.assertSecret, seen)
+        self.upload()
+        self.assertIn(self.swift.password, self.offered[0])
+        self.assertSecret(seen)
+
+    def assertSecret(self, entries):
+        self.assertNotEqual([], entries)
+        told = self.logs.output + ''.join(one.to_text() for one in entries)
+        self.assertNotIn(self.swift.password, told)
+
+    @ddt.data('web', 'none')
+    def test_another_store(self, store):
+        self.volume.volume_type.extra_specs['image_service:store_id'] = store
+        self.upload()
+        self.assertStreamed()
+        self.assertNothing()
+        self.assertIn('goes through Glance: ', self.logs.output)
+
+    def test_another_form(self):
+        self.upload('raw', 'compressed')
+        self.assertIn('only a raw image', self.logs.output)
+        self.assertNothing()
+
+    def test_glance_does_not_name_its_stores(self):
+        self.glance.service_role = False
+        self.upload()
+        self.assertStreamed()
+        self.assertIn('did not name its stores', self.logs.output)
+
+    def test_the_options_are_wrong(self):
+        self.path.unlink()
+        self.upload()
+        self.assertStreamed()
+        self.assertIn('WARNING Image', self.logs.output)
+        self.assertIn('cannot be read', self.logs.output)
+
+    def test_another_format_is_glances_to_judge(self):
+        self.patch(inspection, 'doubt', return_value='it is a qcow2')
+        self.upload()
+        self.assertStreamed()
+        self.assertNothing()
+
+    def test_a_limit(self):
+        self.driver.configuration.rbd_offload_image_size_cap = 1
+        self.assertFails('image_size_cap', exception.ImageLimitExceeded)
+        self.assertNothing()
+        self.assertEnded()
+
+
+@ddt.ddt
+class FaultsTestCase(SwiftTestCase):
+    def test_swift_is_away_for_too_long(self):
+        self.swift.wrong = lambda method, name: (
+            Wrong(status=503) if method == 'PUT' and 'part' in name else None
+        )
+        self.upload()
+        self.assertStreamed()
+        self.assertNothing()
+        self.assertIn('could not be sent straight to Swift', self.logs.output)
+
+    def test_swift_is_full(self):
+        self.swift.wrong = lambda method, name: (
+            Wrong(status=507) if method == 'PUT' else None
+        )
+        self.assertFails('has no room')
+        self.assertNothing()
+        self.assertEnded()
+
+    def test_glance_refuses_the_location(self):
+        self.glance.elsewhere = lambda url: None
+        self.upload()
+        self.assertStreamed()
+        self.assertNothing()
+        self.assertIn(
+            'refused the location swift+http://***@', self.logs.output
+        )
+
+    def test_glance_takes_it_late(self):
+        """In the very moment in which it is withdrawn."""
+        looks = iter([None] * 4)
+        self.glance.elsewhere = lambda url: next(looks, self.size(url))
+        self.upload()
+        self.assertIn(base.IMAGE, self.glance.images)
+        if self.swift.objects:
+            self.assertSent()
+        else:
+            self.assertStreamed()
+
+    def test_the_user_deletes_the_image(self):
+        def gone(method, name):
+            if name.endswith('-whole') and base.IMAGE in self.glance.images:
+                self.glance.delete(base.IMAGE)
+
+        self.swift.wrong = gone
+        self.assertFails('was deleted')
+        self.assertNothing()
+        self.assertEnded()
+
+    def test_nothing_can_be_removed(self):
+        self.swift.wrong = lambda method, name: (
+            Wrong(status=403) if method == 'DELETE' or 'part' in name else None
+        )
+        self.assertFails('failed')
+        self.assertEqual(Stage.SENDING, self.entry().stage)
+        self.swift.wrong = lambda method, name: None
+        self.recover()
+        self.assertNothing()
+        self.assertNotIn(base.IMAGE, self.glance.images)
+        self.sweep()
+
+    def test_glance_is_away_while_it_registers(self):
+        self.glance.fail('add_image_location', exc.HTTPServiceUnavailable())
+        self.glance.fail('get', exc.HTTPServiceUnavailable())
+        self.assertFails('did not say within')
+        self.assertEqual(Stage.REGISTERING, self.entry().stage)
+        self.assertEqual(self.before['volumes'], self.volumes)
+        self.glance.heal()
+        self.recover()
+        self.assertSent()
+
+
+@ddt.ddt
+class CrashTestCase(SwiftTestCase):
+    @ddt.data(
+        ('PUT', '-data-000000000'), ('PUT', '-part-whole'), ('PUT', base.IMAGE)
+    )
+    @ddt.unpack
+    def test_while_it_is_sent(self, method, name):
+        self.die(method, name)
+        self.restart()
+        self.assertNothing()
+        self.assertNotIn(base.IMAGE, self.glance.images)
+        self.free.assert_called_once()
+        self.sweep()
+        self.assertNothing()
+
+    def test_an_object_shows_late(self):
+        self.die('PUT', '-part-whole')
+        late = {
+            name: self.swift.objects.pop(name)
+            for name in [*self.swift.objects]
+        }
+        self.restart()
+        self.swift.objects.update(late)
+        self.sweep()
+        self.assertNothing()
+
+    @ddt.data(False, True)
+    def test_while_it_is_registered(self, arrives):
+        def register(*request):
+            if arrives:
+                self.register(*request)
+            raise KeyboardInterrupt
+
+        identity.location_sender.return_value = register
+        self.assertRaises(KeyboardInterrupt, self.upload)
+        self.restart()
+        self.assertSent()
+
+    def test_when_all_was_done_and_the_image_deleted_since(self):
+        self.cluster.fail('remove_snap', self.timeout(), times=1)
+        self.upload()
+        self.assertEqual(Stage.REGISTERING, self.entry().stage)
+        self.glance.delete(base.IMAGE)
+        self.swift.objects.clear()
+        self.restart()
+        self.assertNothing()
+        self.sweep()
+
+    def test_the_options_have_changed_since(self):
+        self.die('PUT', '-part-whole')
+        self.driver.configuration.image_upload_swift_stores = {}
+        self.restart()
+        self.assertIn('Name that store in', self.logs.output)
+        self.assertEqual(Stage.SENDING, self.entry().stage)
