@@ -12,16 +12,23 @@ from bench import cases
 from bench import endtoend
 from bench import machine
 from bench import materialise
+from bench import reader
 from bench import report
 from bench import results as bench_results
+from bench import streams
+from bench import ways
 from lab import lab as lab_lab
 from lab import service
 
 STARTED = time.monotonic()
 ROUNDS = 5
+# What is not a case inside the cluster, by its name on the command line.
+STREAMS, READERS = 'streams', 'readers'
 QUICK = (cases.THIN_1, cases.THIN_64, cases.SPECKS)
 # What the lab itself and the OSD's own bookkeeping take.
 LAB_BYTES = 4 * cases.GIB
+# What streams take: three volumes, and an image.
+STREAM_BYTES = 8 * cases.GIB
 
 
 def main() -> int:
@@ -31,14 +38,19 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     groups = cases.chosen(cases.UPLOADS, args.cases)
     steps = cases.chosen(cases.MATERIALISED, args.cases)
-    if lack := _lack(args.state, groups):
+    other = args.cases & {STREAMS, READERS}
+    if lack := _lack(args.state, groups, other):
         print(f'FAILED: {lack}', file=sys.stderr)
         return 1
     fresh = not args.state.exists()
     lab = lab_lab.Lab(args.state, say=_say)
     results = bench_results.Results(machine.about(), args.rounds)
     try:
-        lab.up()
+        if READERS in other:
+            reader.run(results, _say)
+        lab.up(swift=True)
+        if STREAMS in other:
+            _measure_streams(lab, results)
         _measure(lab, groups, steps, results)
     except BaseException as exc:
         if results.samples:
@@ -64,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         prog='python -m bench',
         description="Upstream's upload and ours side by side, on one lab.",
     )
-    every = [case.key for case in cases.ALL]
+    every = [*(case.key for case in cases.ALL), STREAMS, READERS]
     parser.add_argument(
         '--state',
         type=pathlib.Path,
@@ -114,13 +126,18 @@ def _say(line: str) -> None:
     print(f'{minutes:3}:{seconds:02} {line}', flush=True)
 
 
-def _lack(state: pathlib.Path, groups: list[tuple[cases.Case, ...]]) -> str:
+def _lack(
+    state: pathlib.Path,
+    groups: list[tuple[cases.Case, ...]],
+    other: set[str],
+) -> str:
     """Say what is missing for a run; nothing is ''."""
-    if not groups:
+    if not groups and not other:
         return 'none of the cases is known; see --help'
     place = next(path for path in state.resolve().parents if path.exists())
     need = LAB_BYTES + max(
-        cases.room(group, cases.METHODS) for group in groups
+        (cases.room(group, cases.METHODS) for group in groups),
+        default=STREAM_BYTES,
     )
     free = shutil.disk_usage(place).free
     if free >= need:
@@ -130,6 +147,12 @@ def _lack(state: pathlib.Path, groups: list[tuple[cases.Case, ...]]) -> str:
         f'takes {need / cases.GIB:.0f} GiB; choose others with --cases, or '
         'another place with --state'
     )
+
+
+def _measure_streams(lab: lab_lab.Lab, results: bench_results.Results) -> None:
+    sender = streams.Streams(lab, _say)
+    for case, way in ways.PLAN:
+        sender.run(case, way, results)
 
 
 def _measure(

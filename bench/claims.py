@@ -11,12 +11,15 @@ import functools
 
 from bench import cases
 from bench import figures
+from bench import reader
 from bench import results as bench_results
+from bench import ways
 
 UPLOAD, STEP = bench_results.UPLOAD, bench_results.STEP
+STREAM, READER = bench_results.STREAM, bench_results.READER
 
 # A side of a comparison: kind, case, method.
-Side = tuple[str, cases.Case, str]
+Side = tuple[str, cases.Case | None, str]
 Found = Callable[[bench_results.Results], figures.Summary | None]
 
 
@@ -52,12 +55,43 @@ def _ratio(
     )
 
 
-def _mib(
-    what: str, one: Side, results: bench_results.Results
+def _amount(
+    unit: int, what: str, one: Side, results: bench_results.Results
 ) -> figures.Summary | None:
     values = results.values(*one, what)
     return figures.summarise(
-        {number: value / cases.MIB for number, value in values.items()}
+        {number: value / unit for number, value in values.items()}
+    )
+
+
+_mib = functools.partial(_amount, cases.MIB)
+_kib = functools.partial(_amount, cases.KIB)
+
+
+def _in_use(
+    what: str, one: tuple[str, cases.Case, str], results: bench_results.Results
+) -> figures.Summary | None:
+    """Return a measure as a share of the bytes in use."""
+    values = results.values(*one, what)
+    return figures.summarise(
+        {number: value / one[1].in_use for number, value in values.items()}
+    )
+
+
+def _faster(text: str, limit: float, way: ways.Way, who: str) -> Claim:
+    """Claim how much faster than upstream a stream is."""
+    case = cases.THIN_4 if who == ways.STRAIGHT else cases.DENSE_1
+    base = way.method(ways.UPSTREAM)
+    return Claim(
+        f'{case.title}, {way.title}: upstream / {text}',
+        limit,
+        _part(
+            _ratio,
+            'seconds',
+            (STREAM, case, base),
+            (STREAM, case, way.method(who)),
+        ),
+        at_most=False,
     )
 
 
@@ -159,5 +193,34 @@ CLAIMS = (
         'any volume: the image of offload occupies / in use, at most',
         1.05,
         _part(_most_occupied, 'offload'),
+    ),
+    _faster('stream', 1, ways.FILES, ways.STREAM),
+    _faster('stream', 2, ways.SLOW, ways.STREAM),
+    _faster('straight', 4, ways.SWIFT, ways.STRAIGHT),
+    Claim(
+        f'{cases.THIN_4.title}, to Swift: sent by straight / in use',
+        1.1,
+        _part(
+            _in_use,
+            'sent',
+            (STREAM, cases.THIN_4, ways.SWIFT.method(ways.STRAIGHT)),
+        ),
+    ),
+    Claim(
+        'source and sink of one speed: share of it with BufferedReader',
+        0.95,
+        _part(
+            _ratio,
+            'seconds',
+            (READER, None, reader.NONE),
+            (READER, None, reader.OURS),
+        ),
+        at_most=False,
+    ),
+    Claim(
+        'what BufferedReader has taken when the first byte leaves',
+        64,
+        _part(_kib, 'occupied', (READER, None, reader.OURS)),
+        unit='KiB',
     ),
 )

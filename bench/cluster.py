@@ -79,6 +79,24 @@ class Cluster:
         finally:
             self._set_caps('glance', caps)
 
+    @contextlib.contextmanager
+    def latency(self, seconds: float) -> Iterator[None]:
+        """Have the OSD answer each request later for a while."""
+        name = 'osd_debug_inject_dispatch_delay'
+        if not seconds:
+            yield
+            return
+        values = {'probability': 1.0, 'duration': seconds}
+        for key, value in values.items():
+            self._osd.admin(
+                'config', 'set', 'osd', f'{name}_{key}', f'{value}'
+            )
+        try:
+            yield
+        finally:
+            for key in values:
+                self._osd.admin('config', 'rm', 'osd', f'{name}_{key}')
+
     def forget_glance(self) -> None:
         """Have the driver forget whether Glance reads the volumes' pool.
 

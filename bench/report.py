@@ -13,9 +13,12 @@ from bench import cases
 from bench import claims
 from bench import figures
 from bench import picture
+from bench import reader
 from bench import results as bench_results
+from bench import ways
 
 UPLOAD, STEP = bench_results.UPLOAD, bench_results.STEP
+STREAM, READER = bench_results.STREAM, bench_results.READER
 NOTHING = '—'
 # Columns of a table that goes to a file.
 WIDTH = 160
@@ -35,11 +38,8 @@ class Table:
 
 def tables(results: bench_results.Results) -> list[Table]:
     """Make every table of a run."""
-    return [
-        table
-        for table in (_claims(results), _uploads(results), _steps(results))
-        if table.rows
-    ]
+    every = (_claims, _uploads, _steps, _streams, _readers)
+    return [table for make in every if (table := make(results)).rows]
 
 
 def notes(results: bench_results.Results) -> list[str]:
@@ -166,6 +166,61 @@ def _steps(results: bench_results.Results) -> Table:
         ['volume', 'by', 'time', 'this / rbd cp']
         + ['messenger sent', 'client sent', 'client received']
         + ['image occupies'],
+        rows,
+    )
+
+
+def _streams(results: bench_results.Results) -> Table:
+    rows = []
+    for case, way in ways.PLAN:
+        base = results.values(
+            STREAM, case, way.method(ways.UPSTREAM), 'seconds'
+        )
+        for who in way.stores:
+            method = way.method(who)
+            values = results.values(STREAM, case, method, 'seconds')
+            if not values:
+                continue
+            rows.append(
+                [
+                    f'{case.title}, {way.title}',
+                    who,
+                    _spread(figures.summarise(values), 's'),
+                    _spread(figures.ratio(base, values)),
+                    *_bytes(results, STREAM, case, method)[:2],
+                ]
+            )
+    return Table(
+        'Uploads that leave the cluster, from the request to active',
+        ['volume', 'by', 'request to active', 'upstream / this']
+        + ['host sent', 'host received'],
+        rows,
+    )
+
+
+def _readers(results: bench_results.Results) -> Table:
+    rows = []
+    best = results.values(READER, None, reader.NONE, 'seconds')
+    for name in (reader.NONE, reader.STOCK, reader.OURS):
+        values = results.values(READER, None, name, 'seconds')
+        if not values:
+            continue
+        taken = results.summary(READER, None, name, 'occupied')
+        assert taken is not None
+        rows.append(
+            [
+                f'{reader.SIZE >> 20} MiB in segments of '
+                f'{reader.SEGMENT >> 20} MiB, source and sink of '
+                f'{reader.RATE >> 20} MiB/s',
+                name,
+                _spread(figures.summarise(values), 's'),
+                _spread(figures.ratio(best, values)),
+                f'{figures.text(taken.median / cases.KIB)} KiB',
+            ]
+        )
+    return Table(
+        'What stands between a client and Swift, in Glance',
+        ['image', 'reader', 'time', 'none / this', 'taken at first byte'],
         rows,
     )
 

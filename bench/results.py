@@ -11,17 +11,21 @@ from bench import figures
 
 UPLOAD = 'upload'
 STEP = 'step'
+STREAM = 'stream'
+READER = 'reader'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sample:
     """One measurement.
 
-    :param kind: UPLOAD, from request to active; or STEP, the data alone
+    :param kind: UPLOAD, from request to active; STEP, the data alone; STREAM,
+        an upload that leaves the cluster; or READER, without any cluster
     :param seconds: how long it took
     :param sent: bytes that the host or client sent, by the kernel's count
     :param received: bytes that it received, likewise
-    :param occupied: bytes that the image takes in the OSD
+    :param occupied: bytes that the image takes in the OSD; of a reader, those
+        that it had taken when it gave the first
     :param detached: seconds from the request until the image depends on no
         volume any more; as ``seconds`` where it never did once it was made
     :param made_by: what made it, by the log of the driver
@@ -60,22 +64,24 @@ class Results:
     samples: list[Sample] = dataclasses.field(default_factory=list)
 
     def values(
-        self, kind: str, case: cases.Case, method: str, what: str
+        self, kind: str, case: cases.Case | None, method: str, what: str
     ) -> dict[int, float]:
         """Return one measure of one method in one case, by round.
 
+        :param case: None where there is none
         :param what: a field or property of :class:`Sample`; samples in which
             it is None do not count
         """
         return {
             one.round: getattr(one, what)
             for one in self.samples
-            if (one.kind, one.case, one.method) == (kind, case.key, method)
+            if (one.kind, one.method) == (kind, method)
+            and one.case == (case.key if case else '')
             and getattr(one, what) is not None
         }
 
     def summary(
-        self, kind: str, case: cases.Case, method: str, what: str
+        self, kind: str, case: cases.Case | None, method: str, what: str
     ) -> figures.Summary | None:
         """Summarise such values; None where there are none."""
         return figures.summarise(self.values(kind, case, method, what))

@@ -82,6 +82,8 @@ class Lab:
         for name, wanted in {'ceph2': ceph2, 'swift': swift}.items():
             if wanted and not self.state.get(name):
                 self.state.set(name, True)
+                # Both have it in their configuration.
+                self.services['cinder-volume'].down()
                 self.services['glance'].down()
         if native is not None and native != self.state.get('native', False):
             self.state.set('native', native)

@@ -6,16 +6,19 @@ from bench import results
 
 
 def sample(case, method, seconds=1.0, number=0, **changes):
-    """Make a sample; what is not given is plain."""
+    """Make a sample; what is not given is plain.
+
+    :param case: None for none
+    """
     values = {
         'kind': results.UPLOAD,
-        'case': case.key,
+        'case': case.key if case else '',
         'method': method,
         'round': number,
         'seconds': seconds,
-        'sent': case.in_use,
-        'received': case.in_use,
-        'occupied': case.in_use,
+        **dict.fromkeys(
+            ('sent', 'received', 'occupied'), case.in_use if case else 0
+        ),
         'detached': seconds,
         'made_by': 'stream' if method == cases.UPSTREAM else method,
     }

@@ -11,6 +11,8 @@ from cinder_rbd_offload.tests.unit.bench import samples
 
 CLAIMS = {claim.text: claim for claim in claims.CLAIMS}
 STEP = {'kind': results.STEP}
+STREAM = {'kind': results.STREAM}
+READER = {'kind': results.READER}
 MIB = cases.MIB
 
 # Two samples or one that keep a claim, and then such that break it.
@@ -84,6 +86,69 @@ TABLE = (
             samples.sample(cases.THIN_1, 'offload'),
             samples.sample(cases.SPECKS, 'offload', occupied=cases.GIB),
         ],
+    ),
+    (
+        '1 GiB, full, to a file store: upstream / stream',
+        [
+            samples.sample(cases.DENSE_1, 'files: upstream', 10, **STREAM),
+            samples.sample(cases.DENSE_1, 'files: stream', 9, **STREAM),
+        ],
+        [
+            samples.sample(cases.DENSE_1, 'files: upstream', 10, **STREAM),
+            samples.sample(cases.DENSE_1, 'files: stream', 11, **STREAM),
+        ],
+    ),
+    (
+        '1 GiB, full, to a file store, the OSD answering 1 ms later: '
+        'upstream / stream',
+        [
+            samples.sample(
+                cases.DENSE_1, 'files, slow: upstream', 20, **STREAM
+            ),
+            samples.sample(cases.DENSE_1, 'files, slow: stream', 9, **STREAM),
+        ],
+        [
+            samples.sample(
+                cases.DENSE_1, 'files, slow: upstream', 20, **STREAM
+            ),
+            samples.sample(cases.DENSE_1, 'files, slow: stream', 11, **STREAM),
+        ],
+    ),
+    (
+        '4 GiB, 1 GiB in use, to Swift: upstream / straight',
+        [
+            samples.sample(cases.THIN_4, 'swift: upstream', 40, **STREAM),
+            samples.sample(cases.THIN_4, 'swift: straight', 9, **STREAM),
+        ],
+        [
+            samples.sample(cases.THIN_4, 'swift: upstream', 40, **STREAM),
+            samples.sample(cases.THIN_4, 'swift: straight', 11, **STREAM),
+        ],
+    ),
+    (
+        '4 GiB, 1 GiB in use, to Swift: sent by straight / in use',
+        [samples.sample(cases.THIN_4, 'swift: straight', **STREAM)],
+        [
+            samples.sample(
+                cases.THIN_4, 'swift: straight', sent=2 * cases.GIB, **STREAM
+            )
+        ],
+    ),
+    (
+        'source and sink of one speed: share of it with BufferedReader',
+        [
+            samples.sample(None, 'none', 2.5, **READER),
+            samples.sample(None, 'BufferedReader', 2.6, **READER),
+        ],
+        [
+            samples.sample(None, 'none', 2.5, **READER),
+            samples.sample(None, 'BufferedReader', 2.7, **READER),
+        ],
+    ),
+    (
+        'what BufferedReader has taken when the first byte leaves',
+        [samples.sample(None, 'BufferedReader', occupied=65536, **READER)],
+        [samples.sample(None, 'BufferedReader', occupied=65537, **READER)],
     ),
 )
 

@@ -10,6 +10,7 @@ from oslotest import base
 
 from bench import cases
 from bench import report
+from bench import results
 from cinder_rbd_offload.tests.unit.bench import samples
 
 UPSTREAM = [
@@ -37,6 +38,14 @@ def row(results, method):
     return found
 
 
+def table(results, title):
+    """Return the rows of the table whose title begins so."""
+    (found,) = (
+        one for one in report.tables(results) if one.title.startswith(title)
+    )
+    return found.rows
+
+
 class ReportTestCase(base.BaseTestCase):
     def setUp(self):
         super().setUp()
@@ -55,6 +64,38 @@ class ReportTestCase(base.BaseTestCase):
                 'when active',
             ],
             row(RUN, 'offload'),
+        )
+
+    def test_streams_are_beside_upstream_on_the_same_way(self):
+        kind = {'kind': results.STREAM}
+        found = samples.run(
+            samples.sample(cases.DENSE_1, 'files: upstream', 20, **kind),
+            samples.sample(cases.DENSE_1, 'files: stream', 8, **kind),
+            samples.sample(cases.DENSE_1, 'swift: stream', 40, **kind),
+        )
+        size = '1024 MiB'
+        files = '1 GiB, full, to a file store'
+        self.assertEqual(
+            [
+                [files, 'upstream', '20.0 s', '1.00', size, size],
+                [files, 'stream', '8.00 s', '2.50', size, size],
+                ['1 GiB, full, to Swift', 'stream', '40.0 s', '—', size, size],
+            ],
+            table(found, 'Uploads that leave'),
+        )
+
+    def test_readers_are_beside_none(self):
+        kind = {'kind': results.READER}
+        found = samples.run(
+            samples.sample(None, 'none', 2.5, occupied=65536, **kind),
+            samples.sample(None, 'glance_store', 5, occupied=1 << 24, **kind),
+        )
+        self.assertEqual(
+            [
+                ['none', '2.50 s', '1.00', '64.0 KiB'],
+                ['glance_store', '5.00 s', '0.50', '16384 KiB'],
+            ],
+            [row[1:] for row in table(found, 'What stands between')],
         )
 
     def test_an_image_that_is_flattened_later_says_when(self):
