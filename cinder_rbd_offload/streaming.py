@@ -154,6 +154,13 @@ class Streaming:
                 {'image': image_id, 'error': exc},
             )
             return False
+        # Nor may an error that nobody foresaw cost the user the upload.
+        except Exception:
+            LOG.exception(
+                'Image %s goes through Glance after an unexpected error',
+                image_id,
+            )
+            return False
         return True
 
     def _swift_store(self) -> glance_api.Store | str | None:
