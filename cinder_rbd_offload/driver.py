@@ -281,6 +281,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         return swift_choice.Options(
             config.image_upload_swift_stores,
             config.image_upload_swift_config_file,
+            config.image_upload_swift_location,
             swift_reference.Access(
                 config.image_upload_swift_interface,
                 config.image_upload_swift_region,

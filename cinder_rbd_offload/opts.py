@@ -230,6 +230,7 @@ Possible values:
 Related options:
 
 * image_upload_swift_config_file
+* image_upload_swift_location
 """,
     ),
     cfg.StrOpt(
@@ -245,6 +246,32 @@ it.
 Possible values:
 
 * A path.
+""",
+    ),
+    cfg.StrOpt(
+        'image_upload_swift_location',
+        default='reference',
+        choices=[
+            (
+                'reference',
+                'the section stands in it; the store is of the type that this '
+                'package brings for Glance, has swift_store_config_file, and '
+                'swift_register_references is on',
+            ),
+            (
+                'credentials',
+                'user and key stand in it, as in all locations of a store '
+                'without swift_store_config_file. Whoever Glance shows '
+                'locations to can read them',
+            ),
+        ],
+        help="""
+How the location of an image in Swift names the account.
+
+It depends on how the store is configured in glance-api.conf. Glance by itself
+registers no location of a store with swift_store_config_file, from anybody.
+Where show_image_direct_url or show_multiple_locations is on, which is usual
+with Ceph, Glance shows locations to everybody who sees the image.
 """,
     ),
     cfg.StrOpt(

@@ -25,7 +25,8 @@ class Glance(service.Service):
             self.more_stores['ceph2'] = 'rbd'
             self.needs = (*self.needs, 'ceph2-osd')
         if state.get('swift'):
-            self.more_stores |= {'swift': 'swift', swift.DIRECT: 'swift'}
+            self.more_stores['swift'] = 'swift'
+            self.more_stores[swift.DIRECT] = 'swift_resumable'
             self.needs = (*self.needs, swift.Proxy.name)
 
     def configure(self) -> None:
@@ -57,8 +58,6 @@ class Glance(service.Service):
             reference=swift.REFERENCE,
             region=client.REGION,
             direct=swift.DIRECT,
-            owner=f'{swift.PROJECT}:{swift.OWNER}',
-            key=self.state.password(swift.OWNER),
             options=self.options,
         )
 

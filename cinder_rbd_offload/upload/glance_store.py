@@ -15,6 +15,7 @@ What it adds, for the uploads of any client:
 - Each object's MD5 in Swift is compared with that of what was read.
 - A server that is silent is given up after a time.
 - Nothing is left in Swift of an upload that failed.
+- Services may register what they wrote past Glance, if an option says so.
 """
 
 from collections.abc import Iterator
@@ -31,7 +32,6 @@ from glance_store import driver
 from glance_store import exceptions as store_exceptions
 from oslo_config import cfg
 from oslo_log import log as logging
-from oslo_utils import units
 import swiftclient
 
 from cinder_rbd_offload import exceptions
@@ -40,74 +40,19 @@ from cinder_rbd_offload.upload import reader as reader_
 from cinder_rbd_offload.upload import resend
 from cinder_rbd_offload.upload import segments
 from cinder_rbd_offload.upload import spool as spool_
+from cinder_rbd_offload.upload import store_opts
+from cinder_rbd_offload.upload import swift_location
 
 LOG = logging.getLogger(__name__)
 
 # The type of such stores, as glance-api.conf and the entry point have it.
 TYPE = 'swift_resumable'
 
-resumable_opts = [
-    cfg.IntOpt(
-        'swift_upload_buffer_budget',
-        default=10 * units.Gi,
-        min=0,
-        help="""
-The bytes of disk that all uploads of this host may take for their buffers.
+OPTIONS = [*swift.BaseStore.OPTIONS, *store_opts.resumable_opts]
 
-All processes that have the same swift_upload_buffer_dir share them, so they
-should be given the same number. An upload that finds no room goes on without
-a buffer, and ends at the first fault.
 
-Possible values:
-
-* A number of bytes; it is counted in units of 65536.
-
-Related options:
-
-* swift_buffer_on_upload
-* swift_upload_buffer_dir
-""",
-    ),
-    cfg.IntOpt(
-        'swift_upload_buffer_cap',
-        default=0,
-        min=0,
-        help="""
-The bytes of disk that one upload may take for its buffer.
-
-An image that is larger is stored in segments, even if it is smaller than
-swift_store_large_object_size, because the buffer has to hold one segment
-only. That takes a buffer of swift_store_large_object_chunk_size at least.
-
-Possible values:
-
-* A number of bytes
-* 0 for swift_upload_buffer_budget
-
-Related options:
-
-* swift_store_large_object_chunk_size
-""",
-    ),
-    cfg.IntOpt(
-        'swift_store_timeout',
-        default=60,
-        min=1,
-        help="""
-Seconds that Swift may be silent, after which a request is given up.
-
-Possible values:
-
-* A number of seconds, 1 or more. It should be longer than node_timeout and
-  conn_timeout of Swift's proxy server.
-""",
-    ),
-]
-
-OPTIONS = [*swift.BaseStore.OPTIONS, *resumable_opts]
-
-# glance_store takes the class from the module that the store is of.
-StoreLocation = swift.StoreLocation
+class StoreLocation(swift_location.LocationMixin, swift.StoreLocation):
+    """A location; glance_store looks for it in the module of the store."""
 
 
 class BufferedReader(reader_.BufferedReader):
@@ -308,7 +253,9 @@ class ResumableStore(swift.BaseStore):
             raise
 
 
-class SingleTenantStore(ResumableStore, swift.SingleTenantStore):
+class SingleTenantStore(
+    swift_location.StoreMixin, ResumableStore, swift.SingleTenantStore
+):
     """All images in one account."""
 
     OPTIONS = OPTIONS

@@ -16,10 +16,12 @@ class Options:
     """What an operator has chosen; see the options image_upload_swift_*.
 
     :param references: a Glance store -> a section of the file
+    :param location: ``reference`` or ``credentials``
     """
 
     references: Mapping[str, str]
     config_file: str
+    location: str
     access: swift_reference.Access
     settings: swift.Settings
 
@@ -28,7 +30,7 @@ class Options:
 class Target:
     """Where one image goes.
 
-    :param url: its location, once it is there; it has credentials in it
+    :param url: its location, once it is there; it may have credentials in it
     """
 
     sink: swift.SwiftSink
@@ -82,7 +84,11 @@ def target(
     account = swift_reference.read(
         options.config_file, options.references[store_id]
     )
-    url = account.by_value(container, image_id)
+    write = {
+        'credentials': account.by_value,
+        'reference': account.by_reference,
+    }[options.location]
+    url = write(container, image_id)
     sink = swift.SwiftSink(
         *(account, options.access, container, image_id),
         *(options.settings, check),

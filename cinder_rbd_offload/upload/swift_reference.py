@@ -26,6 +26,7 @@ from keystoneauth1.identity import v3
 from keystoneauth1 import session as ks_session
 
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.upload import swift_location
 
 # Seconds that Keystone may be silent.
 TIMEOUT = 60
@@ -96,6 +97,13 @@ class Account:
         return ks_session.Session(
             auth, verify=access.ca_file or True, timeout=TIMEOUT
         )
+
+    def by_reference(self, container: str, name: str) -> str:
+        """Write an object's location without any secret.
+
+        Glance registers it with the store of this package only.
+        """
+        return f'{swift_location.SCHEME}://{self.reference}/{container}/{name}'
 
     def by_value(self, container: str, name: str) -> str:
         """Write an object's location as Glance does without such a file.

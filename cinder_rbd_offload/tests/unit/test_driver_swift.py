@@ -92,7 +92,7 @@ class SwiftTestCase(test_driver_stream.StreamingTestCase):
 
     def size(self, url):
         """As Glance does it: by the object that a location names."""
-        if not url.startswith('swift+http://'):
+        if not url.startswith('swift+'):
             return None
         found = self.swift.objects.get(url.rpartition('/')[2])
         return found and found.size
@@ -146,17 +146,19 @@ class StraightTestCase(SwiftTestCase):
         self.assertEqual([Stage.SENDING, Stage.REGISTERING], self.stages)
         self.assertEqual([], self.entries)
 
-    def test_no_secret_is_told(self):
+    @ddt.data('reference', 'credentials')
+    def test_no_secret_is_told(self, location):
+        config = self.driver.configuration
+        config.image_upload_swift_location = location
         seen = []
         self.glance.elsewhere = lambda url: seen.append(self.entry())
-        self.assertRaises(AssertionError, self.assertSecret, seen)
         self.upload()
-        self.assertIn(self.swift.password, self.offered[0])
-        self.assertSecret(seen)
-
-    def assertSecret(self, entries):
-        self.assertNotEqual([], entries)
-        told = self.logs.output + ''.join(one.to_text() for one in entries)
+        self.assertEqual(
+            location == 'credentials', self.swift.password in self.offered[0]
+        )
+        self.assertEqual({Stage.REGISTERING}, {one.stage for one in seen})
+        told = self.logs.output + ''.join(one.to_text() for one in seen)
+        self.assertIn('refused the location swift+', told)
         self.assertNotIn(self.swift.password, told)
 
     @ddt.data('web', 'none')
@@ -223,7 +225,7 @@ class FaultsTestCase(SwiftTestCase):
         self.assertStreamed()
         self.assertNothing()
         self.assertIn(
-            'refused the location swift+http://***@', self.logs.output
+            'refused the location swift+reference://', self.logs.output
         )
 
     def test_glance_takes_it_late(self):

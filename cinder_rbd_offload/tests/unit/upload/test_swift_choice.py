@@ -29,10 +29,11 @@ class ChoiceTestCase(base.BaseTestCase):
         self.path = pathlib.Path(folder) / 'swift.conf'
         self.path.write_text(FILE)
 
-    def options(self, **references):
+    def options(self, location='reference', **references):
         return swift_choice.Options(
             references or {'fast': 'ref1'},
             str(self.path),
+            location,
             swift_reference.Access(),
             swift.Settings(),
         )
@@ -57,12 +58,17 @@ class ChoiceTestCase(base.BaseTestCase):
         )
         self.assertIn(expected, found)
 
-    def test_location(self):
-        target = self.target(self.options())
-        self.assertEqual(
+    @ddt.data(
+        ('reference', 'swift+reference://ref1/glance/image'),
+        (
+            'credentials',
             'swift+http://service%3Aglance:SECRET@keystone/v3/glance/image',
-            target.url,
-        )
+        ),
+    )
+    @ddt.unpack
+    def test_location(self, location, expected):
+        target = self.target(self.options(location))
+        self.assertEqual(expected, target.url)
         self.assertNotIn('SECRET', f'{target} {target.shown}')
         self.assertTrue(target.shown.endswith('/glance/image'))
 

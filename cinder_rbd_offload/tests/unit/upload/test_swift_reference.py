@@ -103,6 +103,12 @@ class LocationTestCase(base.BaseTestCase):
         given = {'auth_address': KEYSTONE, 'user': 'a b:c', 'key': 'k@:y'}
         return swift_reference.Account('ref1', **given | changes)
 
+    def test_by_reference(self):
+        self.assertEqual(
+            'swift+reference://ref1/glance/an-image',
+            self.account().by_reference('glance', 'an-image'),
+        )
+
     def test_by_value(self):
         self.assertEqual(
             'swift+http://a%20b%3Ac:k%40%3Ay@keystone/v3/glance/an-image',
