@@ -49,9 +49,14 @@ class Uploads:
 
     def await_volume(self, volume: Any) -> None:
         """Wait until a volume is available."""
-        self.storage.wait_for_status(
-            volume, 'available', interval=0.2, wait=CHANGE_SECONDS
-        )
+
+        def available() -> bool:
+            # What is known of it here may be of an earlier time.
+            return str(self.storage.get_volume(volume.id).status) == (
+                'available'
+            )
+
+        service.wait(f'volume {volume.id}', available, CHANGE_SECONDS)
 
     def upload(self, volume: Any, disk_format: str = 'raw') -> str:
         """Upload a volume; return the image's id when it is active."""
