@@ -195,7 +195,8 @@ CLAIMS = (
         _part(_most_occupied, 'offload'),
     ),
     _faster('stream', 1, ways.FILES, ways.STREAM),
-    _faster('stream', 2, ways.SLOW, ways.STREAM),
+    _faster('stream', 1, ways.SLOW, ways.STREAM),
+    _faster('stream', 2, ways.FAR, ways.STREAM),
     _faster('straight', 4, ways.SWIFT, ways.STRAIGHT),
     Claim(
         f'{cases.THIN_4.title}, to Swift: sent by straight / in use',

@@ -41,6 +41,12 @@ SLOW = Way(
     _FILES,
     latency=0.001,
 )
+FAR = Way(
+    'files, far',
+    'to a file store, the OSD answering 10 ms later',
+    _FILES,
+    latency=0.01,
+)
 QCOW2 = Way('qcow2', 'to a file store, as qcow2', _FILES, 'qcow2')
 SWIFT = Way(
     'swift',
@@ -56,6 +62,7 @@ PLAN = (
     (cases.THIN_4, FILES),
     (cases.DENSE_1, FILES),
     (cases.DENSE_1, SLOW),
+    (cases.DENSE_1, FAR),
     (cases.THIN_4, QCOW2),
     (cases.THIN_4, SWIFT),
     (cases.DENSE_1, SWIFT),

@@ -105,13 +105,29 @@ TABLE = (
             samples.sample(
                 cases.DENSE_1, 'files, slow: upstream', 20, **STREAM
             ),
-            samples.sample(cases.DENSE_1, 'files, slow: stream', 9, **STREAM),
+            samples.sample(cases.DENSE_1, 'files, slow: stream', 19, **STREAM),
         ],
         [
             samples.sample(
                 cases.DENSE_1, 'files, slow: upstream', 20, **STREAM
             ),
-            samples.sample(cases.DENSE_1, 'files, slow: stream', 11, **STREAM),
+            samples.sample(cases.DENSE_1, 'files, slow: stream', 21, **STREAM),
+        ],
+    ),
+    (
+        '1 GiB, full, to a file store, the OSD answering 10 ms later: '
+        'upstream / stream',
+        [
+            samples.sample(
+                cases.DENSE_1, 'files, far: upstream', 20, **STREAM
+            ),
+            samples.sample(cases.DENSE_1, 'files, far: stream', 9, **STREAM),
+        ],
+        [
+            samples.sample(
+                cases.DENSE_1, 'files, far: upstream', 20, **STREAM
+            ),
+            samples.sample(cases.DENSE_1, 'files, far: stream', 11, **STREAM),
         ],
     ),
     (
