@@ -253,8 +253,11 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
     ) -> bool:
         """Send the volume's data; tell whether that was possible."""
         return streaming.Streaming(
-            *(self._streams(), connection, record, api),
-            identity.location_sender(context),
+            self._streams(),
+            connection,
+            self._journal(connection),
+            record,
+            api,
             identity.data_sender(
                 context, self.configuration.image_upload_timeout
             ),
@@ -281,11 +284,11 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         return swift_choice.Options(
             config.image_upload_swift_stores,
             config.image_upload_swift_config_file,
-            config.image_upload_swift_location,
             swift_reference.Access(
                 config.image_upload_swift_interface,
                 config.image_upload_swift_region,
                 config.image_upload_swift_cafile,
+                config.image_upload_swift_endpoint,
             ),
             swift.Settings(
                 config.image_upload_swift_workers,
@@ -295,12 +298,11 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             ),
         )
 
-    def _reach(self, entry: journal_.Entry) -> tuple[swift.SwiftSink, str]:
-        """Return what an upload past Glance has sent, and its location."""
-        target = swift_choice.target(
+    def _reach(self, entry: journal_.Entry) -> swift.SwiftSink:
+        """Return what an upload past Glance has sent."""
+        return swift_choice.reach(
             *(entry.store, entry.container, self._swift(), entry.image_id)
         )
-        return target.sink, target.url
 
     def _form(
         self, connection: ceph.Connection, image_meta: dict[str, Any]

@@ -106,10 +106,6 @@ class Glance:
         self._as_service = as_service
         self._add_location = add_location
 
-    def adding_by(self, add_location: AddLocation) -> 'Glance':
-        """Return the same with another way to add locations."""
-        return Glance(self._as_owner, self._as_service, add_location)
-
     def stores(self) -> tuple[Store, ...]:
         """List the stores with their pools; needs the role service."""
         answer = self._as_service('get_stores_info_detail')

@@ -76,41 +76,31 @@ def data_sender(
     :param timeout: seconds without any sign from Glance
     :returns: see :class:`cinder_rbd_offload.upload.sink.Put`
     """
-    send = _sender(context, service_auth.get_auth_plugin(context), timeout)
+    config = cfg.CONF
+    session = ks_session.Session().load_from_options(
+        insecure=config.glance_api_insecure,
+        cacert=config.glance_ca_certificates_file,
+        cert=config.glance_certfile,
+        key=config.glance_keyfile,
+        timeout=timeout,
+    )
+    auth = service_auth.get_auth_plugin(context)
+    servers = cinder_glance.get_api_servers(context)
 
     def put(image_id: str, body: Any, headers: Mapping[str, str]) -> Any:
-        return send(
-            *('PUT', f'images/{image_id}/file'),
+        netloc, use_ssl = next(servers)
+        endpoint = f'{"https" if use_ssl else "http"}://{netloc}'
+        base, _version = glanceclient_utils.strip_version(endpoint)
+        return session.put(
+            f'{base.rstrip("/")}/v2/images/{image_id}/file',
+            auth=auth,
             headers={'Content-Type': 'application/octet-stream', **headers},
             data=body,
             raise_exc=False,
+            log=False,
         )
 
     return put
-
-
-def location_sender(
-    context: cinder_context.RequestContext, privileged: bool = True
-) -> glance.AddLocation:
-    """Return what adds locations that have a secret in them.
-
-    Not by Cinder's own client: that may write all of a request to the log.
-
-    :param privileged: whether the user of [glance] does it, where there is one
-    """
-    auth = None
-    if privileged and cfg.CONF[_GLANCE].auth_type:
-        auth = loading.load_auth_from_conf_options(cfg.CONF, _GLANCE)
-    send = _sender(
-        *(context, service_auth.get_auth_plugin(context, auth=auth)),
-        cfg.CONF.glance_request_timeout,
-    )
-
-    def add(image_id: str, url: str, metadata: Mapping[str, Any]) -> Any:
-        body = {'url': url, 'validation_data': dict(metadata)}
-        return send('POST', f'images/{image_id}/locations', json=body)
-
-    return add
 
 
 def delegate(context: cinder_context.RequestContext, expires: str) -> str:
@@ -190,36 +180,8 @@ def act_for(trust: str) -> glance.Glance | None:
     return glance.Glance(
         as_owner=call,
         as_service=call,
-        add_location=location_sender(context, privileged=False),
+        add_location=functools.partial(call, 'add_image_location'),
     )
-
-
-def _sender(
-    context: cinder_context.RequestContext, auth: Any, timeout: float | None
-) -> Callable[..., Any]:
-    """Return what sends a request to Glance that no log gets.
-
-    It takes the request's method, its path, and what a keystoneauth session
-    takes besides.
-    """
-    config = cfg.CONF
-    session = ks_session.Session().load_from_options(
-        insecure=config.glance_api_insecure,
-        cacert=config.glance_ca_certificates_file,
-        cert=config.glance_certfile,
-        key=config.glance_keyfile,
-        timeout=timeout,
-    )
-    servers = cinder_glance.get_api_servers(context)
-
-    def send(method: str, path: str, **more: Any) -> Any:
-        netloc, use_ssl = next(servers)
-        endpoint = f'{"https" if use_ssl else "http"}://{netloc}'
-        base, _version = glanceclient_utils.strip_version(endpoint)
-        url = f'{base.rstrip("/")}/v2/{path}'
-        return session.request(url, method, auth=auth, log=False, **more)
-
-    return send
 
 
 def _trusts() -> keystone.Trusts | None:

@@ -222,6 +222,9 @@ A raw image's data goes straight to Swift, several segments at a time, without
 the zeros; a fault costs one segment. Then the image's location is registered,
 as it is for images in Ceph. Other uploads go through Glance.
 
+In glance-api.conf the stores are of the type that this package brings for
+Glance, and have swift_store_config_file and swift_register_references.
+
 Possible values:
 
 * Pairs of a Glance store and a section of image_upload_swift_config_file, for
@@ -230,7 +233,6 @@ Possible values:
 Related options:
 
 * image_upload_swift_config_file
-* image_upload_swift_location
 """,
     ),
     cfg.StrOpt(
@@ -249,37 +251,23 @@ Possible values:
 """,
     ),
     cfg.StrOpt(
-        'image_upload_swift_location',
-        default='reference',
-        choices=[
-            (
-                'reference',
-                'the section stands in it; the store is of the type that this '
-                'package brings for Glance, has swift_store_config_file, and '
-                'swift_register_references is on',
-            ),
-            (
-                'credentials',
-                'user and key stand in it, as in all locations of a store '
-                'without swift_store_config_file. Whoever Glance shows '
-                'locations to can read them',
-            ),
-        ],
-        help="""
-How the location of an image in Swift names the account.
-
-It depends on how the store is configured in glance-api.conf. Glance by itself
-registers no location of a store with swift_store_config_file, from anybody.
-Where show_image_direct_url or show_multiple_locations is on, which is usual
-with Ceph, Glance shows locations to everybody who sees the image.
-""",
-    ),
-    cfg.StrOpt(
         'image_upload_swift_interface',
         default='public',
         choices=['public', 'internal', 'admin'],
         help="""
 The endpoint of Swift in Keystone's catalogue that volumes are uploaded to.
+""",
+    ),
+    cfg.StrOpt(
+        'image_upload_swift_endpoint',
+        default='',
+        help="""
+The URL of the account in Swift, where it is not the catalogue's.
+
+Possible values:
+
+* A URL, as in Glance's option swift_store_endpoint
+* Empty for the one of Keystone's catalogue
 """,
     ),
     cfg.StrOpt(

@@ -14,6 +14,7 @@ A step that fails has everything removed, and then the data goes to Glance.
 """
 
 from collections.abc import Mapping
+import contextlib
 import dataclasses
 
 from oslo_log import log as logging
@@ -23,19 +24,21 @@ from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance as glance_api
 from cinder_rbd_offload.offload import inspection
 from cinder_rbd_offload.offload import job as job_
-from cinder_rbd_offload.offload import journal
+from cinder_rbd_offload.offload import journal as journal_
 from cinder_rbd_offload.offload import limits
 from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload.offload import publish
+from cinder_rbd_offload.offload import refusals
 from cinder_rbd_offload.offload import watch
 from cinder_rbd_offload.upload import form as form_
 from cinder_rbd_offload.upload import sink
 from cinder_rbd_offload.upload import stream
+from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_choice
 
 LOG = logging.getLogger(__name__)
 
-Stage = journal.Stage
+Stage = journal_.Stage
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,7 +66,6 @@ class Streaming:
     :param connection: to the volume's cluster; its pool is the volume's
     :param record: the upload's entry in the journal
     :param glance: asks as the owner of the image
-    :param add_location: adds locations with a secret in them
     :param put: sends data to Glance
     :param headers: what Glance is told beside the data
     :param form: what to send
@@ -73,9 +75,9 @@ class Streaming:
 
     settings: Settings
     connection: ceph.Connection
-    record: journal.Record
+    journal: journal_.Journal
+    record: journal_.Record
     glance: glance_api.Glance
-    add_location: glance_api.AddLocation
     put: sink.Put
     headers: Mapping[str, str]
     form: form_.Form
@@ -181,38 +183,34 @@ class Streaming:
         if isinstance(store, str):
             return store
         against = swift_choice.reason_against(store, self.settings.swift)
+        if not against and refusals.recall(self.journal, store):
+            against = (
+                f'within a day, Glance has refused a location in {store.id}'
+            )
         return against or store
 
     def _send_to_swift(
         self, job: job_.Job, origin: stream.Origin, store: glance_api.Store
     ) -> None:
-        settings = self.settings
         container = store.container or ''
         target = swift_choice.target(
-            *(store.id, container, settings.swift),
+            *(store.id, container, self.settings.swift),
             *(job.image_id, job.work.check),
         )
-        size = job.source.size(job.volume)
-        limits.check(
-            *(job.image_id, size, None, settings.image_size_cap),
-            *(self.glance.size_left(), 0, ''),
-        )
+        data = _Claimed(target.sink, self.record)
         publication = publish.Publication(
-            self.glance.adding_by(self.add_location),
-            *(target.sink, job.image_id, target.url),
-            *(settings.location_timeout, target.shown),
+            *(self.glance, data, job.image_id, target.url),
+            self.settings.location_timeout,
         )
         self.record.update(
             stage=Stage.SENDING,
             method='swift',
-            bytes=job.source.used(job.volume) or size,
-            size=size,
             store=store.id,
             container=container,
-            location=target.shown,
+            location=target.url,
         )
         try:
-            self._send(job, origin, target)
+            size = self._send(job, origin, target.sink)
             self.record.update(stage=Stage.REGISTERING)
             publication.run(size)
         except exceptions.TakenOver:
@@ -222,30 +220,43 @@ class Streaming:
             origin.drop()
             raise
         except Exception as exc:
-            self._undo(origin, target, exc)
+            self._undo(origin, target.sink, exc)
+            if isinstance(exc, exceptions.LocationRefused):
+                refusals.remember(self.journal, store)
             raise
-        if origin.drop():
-            self.record.update(stage=Stage.STARTED)
+        # The image is active. Whoever reads the entry finds that out.
+        with contextlib.suppress(exceptions.OffloadError):
+            if origin.drop():
+                self.record.update(stage=Stage.STARTED)
 
     def _send(
-        self, job: job_.Job, origin: stream.Origin, target: swift_choice.Target
-    ) -> None:
-        """Have the data in Swift."""
+        self, job: job_.Job, origin: stream.Origin, target: swift.SwiftSink
+    ) -> int:
+        """Have the data in Swift; return the bytes of the image."""
         origin.take()
         with origin.opened() as source:
+            size = source.size
+            limits.check(
+                *(job.image_id, size, None, self.settings.image_size_cap),
+                *(self.glance.size_left(), 0, ''),
+            )
+            self.record.update(
+                size=size,
+                bytes=job.source.used(job.volume, job.snapshot) or size,
+            )
             readable = origin.native(source)
-            head = readable.pread(0, min(inspection.HEAD, source.size))
+            head = readable.pread(0, min(inspection.HEAD, size))
             if reason := inspection.doubt(head):
                 raise exceptions.FormatDoubtful(job.volume, reason)
-            target.sink.send(
-                readable,
-                lambda done: job.work.progress.report(done, source.size),
+            target.send(
+                readable, lambda done: job.work.progress.report(done, size)
             )
+        return size
 
     def _undo(
         self,
         origin: stream.Origin,
-        target: swift_choice.Target,
+        target: swift.SwiftSink,
         cause: Exception,
     ) -> None:
         """Remove what there is.
@@ -258,7 +269,7 @@ class Streaming:
         try:
             # From here on there is nothing to publish any more.
             self.record.update(stage=Stage.SENDING)
-            target.sink.remove()
+            target.remove()
         except exceptions.TakenOver:
             raise
         # Whatever hinders it, recovery has another try.
@@ -271,3 +282,22 @@ class Streaming:
             raise exceptions.NotUndone(image_id, cause) from cause
         if not dropped:
             raise exceptions.NotUndone(image_id, cause) from cause
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Claimed:
+    """What is in Swift, as long as no other host has taken the upload over.
+
+    Ceph shuts out a host that comes back after that; Swift does not.
+    """
+
+    sink: swift.SwiftSink
+    record: journal_.Record
+
+    def withdraw(self) -> None:
+        self.record.update()
+        self.sink.withdraw()
+
+    def restore(self) -> None:
+        self.record.update()
+        self.sink.restore()

@@ -264,7 +264,7 @@ class Straight(Way):
 
     def content(self, image_id: str) -> bytes:
         """Return the object, and remove it, as Glance would."""
-        found = bytes(self.swift.get_object(CONTAINER, image_id)[1])
+        found = bytes(self.swift.get_object(CONTAINER, f'{image_id}.image')[1])
         self._sink.remove()
         return found
 

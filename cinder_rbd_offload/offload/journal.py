@@ -101,7 +101,7 @@ class Entry:
     :param store: Glance's store that the data is sent to, past Glance; '' for
         none
     :param container: where in that store
-    :param location: what is registered in Glance, without any secret
+    :param location: what is registered in Glance
     :param rbd_id: what Ceph calls the finished image
     :param size: its size in bytes
     :param done: objects of the volume that are done

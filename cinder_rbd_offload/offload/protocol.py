@@ -151,7 +151,7 @@ def _name(job: job_.Job, publication: publish.Publication) -> None:
         stage=Stage.PUBLISHING,
         rbd_id=job.target.id(job.draft),
         size=job.target.size(job.draft),
-        location=publication.shown,
+        location=publication.url,
     )
     job.target.rename(job.draft, job.image_id)
 

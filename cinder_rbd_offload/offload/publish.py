@@ -86,7 +86,6 @@ class Publication:
     :param image_id: the Glance image
     :param url: the location that names the data
     :param timeout: seconds that Glance has
-    :param shown: the location as anybody may see it, if it has a secret in it
     :param now: a monotonic clock, in seconds
     :param sleep: waits for a number of seconds
     """
@@ -98,15 +97,13 @@ class Publication:
         image_id: str,
         url: str,
         timeout: float,
-        shown: str = '',
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._glance = glance
         self._data = data
         self._image_id = image_id
-        self._url = url
-        self.shown = shown or url
+        self.url = url
         self._timeout = timeout
         self._now = now
         self._sleep = sleep
@@ -136,7 +133,7 @@ class Publication:
             if known or not isinstance(exc, Exception):
                 raise
             raise exceptions.LocationUnknown(
-                self._image_id, self.shown, self._timeout
+                self._image_id, self.url, self._timeout
             ) from exc
 
     def _run(self, size: int) -> None:
@@ -151,7 +148,7 @@ class Publication:
                 raise exceptions.ImageTaken(self._image_id)
             if state is ImageState.IDLE and self._withdrawn:
                 raise exceptions.LocationRefused(
-                    self.shown, reason or self._task_message()
+                    self.url, reason or self._task_message()
                 )
             if state is ImageState.IDLE and offers < OFFERS:
                 self._sleep(PAUSE * offers)
@@ -167,13 +164,15 @@ class Publication:
                 return
             self._sleep(INTERVAL)
         raise exceptions.LocationUnknown(
-            self._image_id, self.shown, self._timeout
+            self._image_id, self.url, self._timeout
         )
 
     def _offer(self) -> str:
         """Send the request; return what went wrong, which proves nothing."""
         try:
-            self._glance.add_location(self._image_id, self._url)
+            self._glance.add_location(self._image_id, self.url)
+        except exceptions.TakenOver:
+            raise
         except Exception as exc:
             LOG.debug('Adding a location to image %s: %r', self._image_id, exc)
             return f'{type(exc).__name__}: {exc}'
@@ -203,6 +202,8 @@ class Publication:
         """Take a step; one that fails is due again after the next look."""
         try:
             step()
+        except exceptions.TakenOver:
+            raise
         # Whatever it is, the outcome is open, and that must not be left so.
         except Exception as exc:
             LOG.debug('Image %s: %s', self._image_id, exc)

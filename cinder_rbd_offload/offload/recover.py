@@ -31,8 +31,9 @@ Stage = journal_.Stage
 _SNAPSHOT = (Stage.STREAMING, Stage.SENDING, Stage.REGISTERING)
 
 # Seconds in which a store may come to list objects that it did not list when
-# a crash was cleaned up after. Swift's are there in moments, if all is well.
-SETTLING = 300
+# a crash was cleaned up after. If all is well Swift lists them at once;
+# otherwise its updater does, which by default makes a pass in 300 s or more.
+SETTLING = 3600
 
 
 class Sent(publish.Data, Protocol):
@@ -55,7 +56,7 @@ class Recovery:
         given, or None where that is not possible
     :param release: ends a trust
     :param free: lets a volume be used again, by its id in Cinder
-    :param reach: returns what an upload past Glance has sent, and its location
+    :param reach: returns what an upload past Glance has sent
     :param timeout: seconds that Glance has to make an image active
     :param now: a monotonic clock, in seconds
     """
@@ -66,7 +67,7 @@ class Recovery:
         act_for: Callable[[str], glance_api.Glance | None],
         release: Callable[[str], None],
         free: Callable[[str], None],
-        reach: Callable[[journal_.Entry], tuple[Sent, str]],
+        reach: Callable[[journal_.Entry], Sent],
         timeout: float,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -102,8 +103,12 @@ class Recovery:
             if image_id in active or not self._dead(journal, record.entry):
                 continue
             # An upload that ends while its process lives frees the volume
-            # itself. It may be in use for something else by now.
-            if not journal.of_this_run(record.entry):
+            # itself. It may be in use for something else by now, as it may be
+            # at the last of the stages.
+            if not (
+                journal.of_this_run(record.entry)
+                or record.entry.stage is Stage.SWEEPING
+            ):
                 self._bound.add(image_id)
             if not journal.take(record, connection.cluster.client()):
                 continue
@@ -152,51 +157,54 @@ class Recovery:
                 )
             job = job_.Job(connection.source, target, record)
             stack.enter_context(watch.Watch(job))
-            done = self._finish(job, connection.cluster)
-        # What is left to do then does not concern the volume.
-        freed = record.entry.stage in (Stage.PUBLISHED, Stage.SWEEPING)
-        if entry.image_id in self._bound and (done or freed):
-            # Unless a later upload uses the volume by now.
-            entries = [one.entry for one in journal.records().values()]
-            volumes = [one.volume_id for one in entries]
-            if volumes.count(entry.volume_id) == 1:
-                self._free(entry.volume_id)
-            self._bound.discard(entry.image_id)
+            done = self._finish(job, connection.cluster, journal)
+        if done or record.entry.stage is Stage.PUBLISHED:
+            self._let_go(entry, journal)
         if done:
             self._release(entry.trust)
             record.strike()
         else:
             record.update(clients=())
 
-    def _finish(self, job: job_.Job, cluster: ceph.Cluster) -> bool:
+    def _let_go(
+        self, entry: journal_.Entry, journal: journal_.Journal
+    ) -> None:
+        """Free the volume, unless a later upload uses it by now."""
+        if entry.image_id in self._bound:
+            entries = [one.entry for one in journal.records().values()]
+            volumes = [one.volume_id for one in entries]
+            if volumes.count(entry.volume_id) == 1:
+                self._free(entry.volume_id)
+            self._bound.discard(entry.image_id)
+
+    def _finish(
+        self, job: job_.Job, cluster: ceph.Cluster, journal: journal_.Journal
+    ) -> bool:
         """Do what an entry's stage asks for; tell whether that was all."""
         entry = job.record.entry
         if entry.stage is Stage.PUBLISHED:
             return flattening.look_after(job, cluster)
         if entry.stage is Stage.SWEEPING:
             return self._sweep(entry)
+        if entry.stage in _SNAPSHOT:
+            job.source.drop_snapshot(entry.volume, job.snapshot)
         glance = self._act_for(entry.trust)
         if entry.stage is Stage.PUBLISHING:
             ours = job.target.id(entry.image_id) == entry.rbd_id
             data = publish.Sealed(job.target, entry.image_id)
-            if ours and self._publish(entry, glance, data, entry.location):
+            if ours and self._publish(entry, glance, data):
                 job.source.drop_snapshot(entry.volume, job.snapshot)
                 job.record.update(stage=Stage.PUBLISHED)
                 LOG.info('The upload of image %s is finished', entry.image_id)
                 return flattening.look_after(job, cluster)
         if entry.stage is Stage.REGISTERING:
-            sent, url = self._reach(entry)
-            if sent.whole() and self._publish(entry, glance, sent, url):
-                job.source.drop_snapshot(entry.volume, job.snapshot)
+            # It needs nothing of the volume any more, however long it takes.
+            self._let_go(entry, journal)
+            if self._register(entry, glance):
                 LOG.info('The upload of image %s is finished', entry.image_id)
                 return True
-            job.record.update(stage=Stage.SENDING)
         if entry.pool:
             job.undo()
-        elif entry.stage in _SNAPSHOT:
-            job.source.drop_snapshot(job.volume, job.snapshot)
-        if entry.store:
-            self._reach(entry)[0].remove()
         self._delete(entry, glance)
         LOG.info(
             'The upload of image %(image)s, which was left at stage '
@@ -205,13 +213,34 @@ class Recovery:
         )
         if not entry.store:
             return True
+        self._let_go(entry, journal)
         job.record.update(stage=Stage.SWEEPING)
-        return False
+        return self._sweep(entry)
+
+    def _register(
+        self, entry: journal_.Entry, glance: glance_api.Glance | None
+    ) -> bool:
+        """Have Glance take what was sent past it; tell whether it has it."""
+        sent = self._reach(entry)
+        if sent.whole():
+            return self._publish(entry, glance, sent)
+        if glance is None:
+            raise exceptions.NotDelegated(entry.image_id, entry.location)
+        state = glance.state(entry.image_id, entry.size)
+        if state is not glance_api.ImageState.ACTIVE:
+            return False
+        # It may be ours, which the store does not show at the moment.
+        LOG.warning(
+            'Image %(image)s is active, and %(location)s is not there; '
+            'nothing of it is removed',
+            {'image': entry.image_id, 'location': entry.location},
+        )
+        return True
 
     def _sweep(self, entry: journal_.Entry) -> bool:
         """Remove what has turned up; tell whether nothing more will."""
         since = self._swept.setdefault(entry.image_id, self._now())
-        self._reach(entry)[0].remove()
+        self._reach(entry).remove()
         done = self._now() - since > SETTLING
         if done:
             del self._swept[entry.image_id]
@@ -222,15 +251,14 @@ class Recovery:
         entry: journal_.Entry,
         glance: glance_api.Glance | None,
         data: publish.Data,
-        url: str,
     ) -> bool:
         """Have Glance take the data; tell whether it did."""
         if glance is None:
             raise exceptions.NotDelegated(entry.image_id, entry.location)
         data.restore()
         publication = publish.Publication(
-            *(glance, data, entry.image_id, url),
-            *(self._timeout, entry.location),
+            *(glance, data, entry.image_id, entry.location),
+            self._timeout,
         )
         try:
             publication.run(entry.size)

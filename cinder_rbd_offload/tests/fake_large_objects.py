@@ -310,6 +310,11 @@ class _Handler(server.BaseHTTPRequestHandler):
 
     def _get(self, name, query, _body):
         if name:
+            found = self.swift.objects.get(name)
+            if found is None:
+                return 404, b'', {}
+            if query.get('multipart-manifest') == 'get':
+                return 200, json.dumps(found.lines).encode(), {}
             return 200, self.swift.read(name), {}
         shown = sorted(
             one

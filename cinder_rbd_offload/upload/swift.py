@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """An image straight from a snapshot to Swift, past Glance.
 
-It becomes what Glance would have made of it, an object of the image's id in
-the container of Glance's store, and Glance reads and deletes it as its own.
-The order of the steps lets a crash leave nothing that looks whole::
+It becomes a large object in the container of Glance's store, which Glance
+reads and deletes as it does its own. The order of the steps lets a crash leave
+nothing that looks whole::
 
     segments of data   several at a time; each checked by its MD5
     the zeros          one object, however many zeros there are
-    inner manifests    the whole's, and its parts' if there are over 1000 lines
+    inner manifests    only where there are more lines than one may have
     the manifest       from here on there is an image, which Swift has checked
 
-The image's own manifest has one line, that of the whole. So who knows nothing
-but the image's name can take it away and put it back, also after a crash.
-
-:meth:`SwiftSink.remove` takes away whatever is there, and touches no object of
-another name than those that this module gives.
+:meth:`SwiftSink.remove` takes away whatever is there. No object of another
+name than those that this module gives is touched.
 """
 
 from collections.abc import Callable
@@ -75,6 +72,8 @@ class SwiftSink:
     ) -> None:
         self._settings = settings or Settings()
         self._image_id = image_id
+        self._image = swift_layout.image_name(image_id)
+        self._aside = swift_layout.aside_name(image_id)
         self._halt = swift_data.Halt(check)
         session = account.session(access)
         patience = self._settings.patience
@@ -112,23 +111,22 @@ class SwiftSink:
         outcome = swift_data.Outcome(source.size)
         most = self._client.most_entries(swift_layout.MAX_ENTRIES)
         layout = swift_layout.layout(
-            source.size, source.extents(), self._settings.segment
+            source.size, source.extents(), self._settings.segment, most
         )
         data = swift_data.Data(
             *(self._client, self._image_id, source, layout),
             *(self._halt, outcome, self._names.add, progress),
         )
         pieces = data.send(self._settings.workers)
-        zero = self._send_zeros(data, swift_layout.zeros(source.size, pieces))
-        lines = swift_layout.entries(source.size, pieces, zero, self._image_id)
-        inner = swift_layout.nest(
-            lines, self._image_id, min(most, swift_layout.MAX_ENTRIES)
+        zero = self._send_zeros(
+            data, swift_layout.zeros(source.size, pieces, most)
         )
+        lines = swift_layout.entries(source.size, pieces, zero, self._image_id)
+        inner, outer = swift_layout.nest(lines, self._image_id, most)
         for entry, group in inner:
             self._halt.check()
-            self._names.add(entry.name)
             self._put_manifest(self._client, entry.name, group)
-        self._put_manifest(self._client, self._image_id, [entry])
+        self._put_manifest(self._client, self._image, outer)
         self._verify(source.size)
         outcome.segments, outcome.lines = len(pieces), len(lines)
         LOG.info('Image %s is in Swift: %s', self._image_id, outcome)
@@ -136,47 +134,64 @@ class SwiftSink:
 
     def whole(self) -> bool:
         """Tell whether all of the image is there, though maybe withdrawn."""
-        name = swift_layout.whole_name(self._image_id)
-        return self._cleaner.head(name) is not None
+        names = (self._image, self._aside)
+        return any(self._cleaner.head(name) is not None for name in names)
 
     def withdraw(self) -> None:
-        """Take the image away, and leave its data there; fine if it is gone.
+        """Have no image there, and leave its data; fine if there is none.
 
         A location that names it is of no use from here on.
         """
-        self._cleaner.delete(self._image_id)
+        self._move(self._image, self._aside)
 
     def restore(self) -> None:
-        """Have the image there again, which somebody sent before.
+        """Have the image there again; fine if it was not withdrawn.
 
-        :raises SwiftRefused: when it is not there as a whole
+        :raises SwiftRefused: when it is not there at all
         """
-        name = swift_layout.whole_name(self._image_id)
-        headers = self._cleaner.head(name)
-        if headers is None:
+        if self._cleaner.head(self._image) is not None:
+            self._cleaner.delete(self._aside)
+        elif not self._move(self._aside, self._image):
             raise exceptions.SwiftRefused(
-                f'restoring image {self._image_id}', f'there is no {name}'
+                f'restoring image {self._image_id}',
+                f'there is no {self._aside}',
             )
-        size = int(headers['Content-Length'])
-        etag = headers['Etag'].strip('"')
-        whole = swift_layout.Entry(name, etag, size, size)
-        self._put_manifest(self._cleaner, self._image_id, [whole])
 
     def remove(self) -> None:
         """Take away whatever was made of the image; fine if it is not there.
 
-        No active image may point to it. An object of the image's id that
-        Glance itself has made is left alone, with its segments. Swift may
-        show objects late that were written in the last moments before a
-        crash: do this again after some minutes.
+        No active image may point to it. Swift may show objects late that were
+        written in the last moments before a crash: do this again after some
+        minutes.
+
+        :raises SwiftLost: when faults lasted too long; some may be there still
         """
-        headers = self._cleaner.head(self._image_id) or {}
-        if headers.get('X-Static-Large-Object', '').lower() == 'true':
-            self._cleaner.delete(self._image_id)
-        for name in self._cleaner.names(f'{self._image_id}-'):
-            if swift_layout.is_ours(self._image_id, name):
-                self._names.add(name)
-        self._delete()
+        prefix = swift_layout.prefix(self._image_id)
+        self._names.update(self._cleaner.names(prefix))
+        with futures.ThreadPoolExecutor(self._settings.workers) as pool:
+            waiting = [
+                pool.submit(self._cleaner.delete, one) for one in self._names
+            ]
+            futures.wait(waiting, return_when=futures.FIRST_EXCEPTION)
+            # What one cannot, the others need not wait for as long.
+            pool.shutdown(cancel_futures=True)
+        for one in waiting:
+            if not one.cancelled():
+                one.result()
+        self._names.clear()
+
+    def _move(self, old: str, new: str) -> bool:
+        """Have a manifest under another name; tell whether there is one."""
+        text = self._cleaner.manifest(old)
+        if text is None:
+            return False
+        try:
+            lines = swift_layout.read_manifest(text)
+        except ValueError as exc:
+            raise exceptions.SwiftRefused(f'reading {old}', str(exc)) from exc
+        self._put_manifest(self._cleaner, new, lines)
+        self._cleaner.delete(old)
+        return True
 
     def _send_zeros(
         self, data: swift_data.Data, length: int
@@ -195,6 +210,7 @@ class SwiftSink:
         name: str,
         lines: Sequence[swift_layout.Entry],
     ) -> None:
+        self._names.add(name)
         client.put_manifest(
             name,
             swift_layout.manifest(client.container, lines),
@@ -206,21 +222,10 @@ class SwiftSink:
 
         :raises SwiftRefused: when it has another one
         """
-        headers = self._client.head(self._image_id) or {}
+        headers = self._client.head(self._image) or {}
         found = headers.get('Content-Length')
         if found != str(size):
             raise exceptions.SwiftRefused(
                 f'image {self._image_id}',
                 f'it has {found} bytes in Swift, and {size} in Ceph',
             )
-
-    def _delete(self) -> None:
-        """Delete our objects, several at a time."""
-        with futures.ThreadPoolExecutor(self._settings.workers) as pool:
-            # Every one is tried, and then the first error is raised.
-            results = [
-                pool.submit(self._cleaner.delete, name) for name in self._names
-            ]
-        for result in results:
-            result.result()
-        self._names.clear()

@@ -8,7 +8,11 @@ import dataclasses
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance
 from cinder_rbd_offload.upload import swift
+from cinder_rbd_offload.upload import swift_layout
 from cinder_rbd_offload.upload import swift_reference
+
+# Seconds that recovery bears the faults of one request.
+SOON = 10.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -16,12 +20,10 @@ class Options:
     """What an operator has chosen; see the options image_upload_swift_*.
 
     :param references: a Glance store -> a section of the file
-    :param location: ``reference`` or ``credentials``
     """
 
     references: Mapping[str, str]
     config_file: str
-    location: str
     access: swift_reference.Access
     settings: swift.Settings
 
@@ -30,16 +32,11 @@ class Options:
 class Target:
     """Where one image goes.
 
-    :param url: its location, once it is there; it may have credentials in it
+    :param url: its location, once it is there
     """
 
     sink: swift.SwiftSink
-    url: str = dataclasses.field(repr=False)
-
-    @property
-    def shown(self) -> str:
-        """The location as it may be shown to anybody."""
-        return swift_reference.shown(self.url)
+    url: str
 
 
 def reason_against(store: glance.Store, options: Options) -> str:
@@ -84,13 +81,23 @@ def target(
     account = swift_reference.read(
         options.config_file, options.references[store_id]
     )
-    write = {
-        'credentials': account.by_value,
-        'reference': account.by_reference,
-    }[options.location]
-    url = write(container, image_id)
+    url = account.location(container, swift_layout.image_name(image_id))
     sink = swift.SwiftSink(
         *(account, options.access, container, image_id),
         *(options.settings, check),
     )
     return Target(sink, url)
+
+
+def reach(
+    store_id: str, container: str, options: Options, image_id: str
+) -> swift.SwiftSink:
+    """Return what an earlier upload has sent.
+
+    It does not bear faults for long: recovery comes again.
+
+    :raises ConfigUnusable: when the account cannot be read
+    """
+    settings = dataclasses.replace(options.settings, patience=SOON)
+    options = dataclasses.replace(options, settings=settings)
+    return target(store_id, container, options, image_id).sink

@@ -100,6 +100,20 @@ class Client:
 
         self._patience.run(doing, once)
 
+    def manifest(self, name: str) -> bytes | None:
+        """Return a manifest as it was written; None if it is not there."""
+        doing = f'reading the manifest {name}'
+
+        def once() -> bytes | None:
+            query = {'multipart-manifest': 'get', 'format': 'raw'}
+            answer = self._send('GET', name, doing, query)
+            if answer.status_code == requests.codes.not_found:
+                return None
+            swift_faults.judge(answer, doing)
+            return answer.content
+
+        return self._patience.run(doing, once)
+
     def head(self, name: str) -> Mapping[str, str] | None:
         """Return the headers of an object; None if it is not there."""
         doing = f'looking at {name}'

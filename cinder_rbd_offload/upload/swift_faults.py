@@ -38,7 +38,7 @@ LONGEST_PAUSE = 30.0
 TOKENS = 3
 
 _RETRIED = (408, 429, 498, 499)
-_FULL = (413, 507)
+_FULL = (507,)
 
 # How many characters of Swift's answers are shown.
 _SHOWN = 300

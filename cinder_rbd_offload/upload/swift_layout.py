@@ -8,10 +8,12 @@ much of it as is needed.
 
 Swift delivers segments of less than 1 MiB at one a second (its option
 ``rate_limit_under_size``), so nothing here is smaller than a cell of 1 MiB but
-the end of the image. A manifest lists at most 1000 segments; a larger one
-lists manifests. And a large object can be deleted in one request only if it
-has no more than 100,000 segments in all, so the more pieces an image would
-have, the longer zeros must be to count.
+the end of the image. A manifest lists at most 1000 segments (its option
+``max_manifest_segments``); a larger one lists manifests. And a large object
+can be deleted in one request only if it has fewer than ten times as many lines
+in all, or Swift leaves them behind without a word that Glance would hear
+(``StaticLargeObject.get_segments_to_delete_iter``). So the more pieces an
+image would have, the longer zeros must be to count, and segments be.
 
 All of this is a pure function of the data: no I/O, no clock.
 """
@@ -27,13 +29,12 @@ MIB = 1 << 20
 # The grain of all cuts, in bytes.
 CELL = MIB
 
-# How many pieces an image may have before zeros must be longer to count, and
-# how many more the references to the object of zeros may be.
-MAX_PIECES = 80_000
-MAX_ZEROS = 2_000
-
-# How many segments of data there may be before they get larger.
-MAX_SEGMENTS = 10_000
+# For each line that one manifest may have: the lines of a whole image, at
+# most; how many of them are data and what is between, before zeros must be
+# longer to count; and how many segments there are before they get larger.
+LINES = 9.5
+PIECES = 5
+SEGMENTS = 4
 
 # The object of zeros has at most this share of the bytes of the data, unless
 # there would be too many references to it.
@@ -96,7 +97,10 @@ class Entry:
 
 
 def layout(
-    size: int, extents: Iterable[tuple[int, int]], segment: int
+    size: int,
+    extents: Iterable[tuple[int, int]],
+    segment: int,
+    most: int = MAX_ENTRIES,
 ) -> Layout:
     """Say what to read of an image.
 
@@ -104,37 +108,38 @@ def layout(
     :param extents: the (offset, length) of what may hold data, in order
     :param segment: the most bytes of a segment; more where there would be very
         many of them
+    :param most: the lines that one manifest may have
     """
     runs = _merge(_cells(size, extents), CELL)
     total = sum(end - start for start, end in runs)
     hole = CELL
-    while 2 * len(runs) + total // hole > MAX_PIECES:
+    while 2 * len(runs) + total // hole > PIECES * most:
         hole *= 2
         runs = _merge(runs, hole)
         total = sum(end - start for start, end in runs)
     segment = max(
-        *(_up(segment, CELL), _up(-(-total // MAX_SEGMENTS), CELL)),
+        *(_up(segment, CELL), _up(-(-total // (SEGMENTS * most)), CELL)),
         # Else the cuts between segments would be pieces too many.
         hole,
     )
     return Layout(tuple(_cut(runs, segment)), hole)
 
 
-def zeros(size: int, pieces: Sequence[Piece]) -> int:
+def zeros(size: int, pieces: Sequence[Piece], most: int = MAX_ENTRIES) -> int:
     """Return the bytes that the object of zeros has to have; 0 for none.
 
     :param size: the bytes of the image
     :param pieces: its data, in order
+    :param most: the lines that one manifest may have
     """
     gaps = [length for _offset, length in _gaps(size, pieces)]
     if not gaps:
         return 0
     data = sum(piece.length for piece in pieces)
     wanted = min(max(gaps), data // ZEROS_SHARE)
-    return max(
-        *(_up(wanted, CELL), _up(-(-sum(gaps) // MAX_ZEROS), CELL)),
-        CELL,
-    )
+    # Beside the last line of each gap, which may be shorter.
+    left = max(int(LINES * most) - len(pieces) - len(gaps), 1)
+    return max(_up(wanted, CELL), _up(-(-sum(gaps) // left), CELL), CELL)
 
 
 def entries(
@@ -182,6 +187,29 @@ def manifest(container: str, lines: Iterable[Entry]) -> bytes:
     ).encode()
 
 
+def read_manifest(text: bytes) -> list[Entry]:
+    """Read the lines of a manifest, as Swift gives them in its form ``raw``.
+
+    :raises ValueError: when it is none
+    """
+    lines = []
+    try:
+        for one in json.loads(text):
+            size = int(one['size_bytes'])
+            last = one.get('range', '').rpartition('-')[2]
+            lines.append(
+                Entry(
+                    one['path'].split('/', 2)[2],
+                    one['etag'],
+                    size,
+                    int(last) + 1 if last else size,
+                )
+            )
+    except (AttributeError, IndexError, KeyError, TypeError) as exc:
+        raise ValueError(f'it is no manifest: {exc!r}') from exc
+    return lines
+
+
 def etag(lines: Iterable[Entry]) -> str:
     """Return the ETag that Swift gives a manifest."""
     digest = hashlib.md5(usedforsecurity=False)
@@ -193,12 +221,12 @@ def etag(lines: Iterable[Entry]) -> str:
 
 def nest(
     lines: Sequence[Entry], image_id: str, most: int
-) -> list[tuple[Entry, Sequence[Entry]]]:
+) -> tuple[list[tuple[Entry, Sequence[Entry]]], Sequence[Entry]]:
     """Spread the lines over manifests that are short enough.
 
     :param most: how many lines one may have
     :returns: the manifests to write first, each with the line that stands for
-        it; the last one is of the whole image
+        it, and the lines of the image's own
     """
     inner: list[tuple[Entry, Sequence[Entry]]] = []
     while len(lines) > most:
@@ -210,38 +238,41 @@ def nest(
             outer.append(Entry(name, etag(group), length, length))
             inner.append((outer[-1], group))
         lines = outer
-    size = sum(line.length for line in lines)
-    whole = Entry(whole_name(image_id), etag(lines), size, size)
-    return [*inner, (whole, lines)]
+    return inner, lines
+
+
+def prefix(image_id: str) -> str:
+    """Return how the names of all objects of an image begin.
+
+    Glance calls its own ``<image>`` and ``<image>-00001`` and so on, and makes
+    of an image whatever begins with ``<image>-``.
+    """
+    return f'{image_id}.'
+
+
+def image_name(image_id: str) -> str:
+    """Name the object that is the image."""
+    return f'{prefix(image_id)}image'
+
+
+def aside_name(image_id: str) -> str:
+    """Name what the image is called while it is withdrawn."""
+    return f'{prefix(image_id)}aside'
 
 
 def data_name(image_id: str, offset: int) -> str:
     """Name the segment that holds the data at an offset of the image."""
-    return f'{image_id}-data-{offset // CELL:09d}'
+    return f'{prefix(image_id)}data-{offset // CELL:09d}'
 
 
 def zeros_name(image_id: str) -> str:
     """Name the object of zeros."""
-    return f'{image_id}-zeros'
+    return f'{prefix(image_id)}zeros'
 
 
 def part_name(image_id: str, number: int) -> str:
     """Name a manifest of a part of the image."""
-    return f'{image_id}-part-{number:04d}'
-
-
-def whole_name(image_id: str) -> str:
-    """Name the manifest of the whole image, which the image's own lists."""
-    return f'{image_id}-part-whole'
-
-
-def is_ours(image_id: str, name: str) -> bool:
-    """Tell whether an object was made here, and not by Glance itself.
-
-    Glance's own segments are called ``<image>-00001`` and so on.
-    """
-    prefixes = (f'{image_id}-data-', f'{image_id}-part-')
-    return name == zeros_name(image_id) or name.startswith(prefixes)
+    return f'{prefix(image_id)}part-{number:04d}'
 
 
 def _up(number: int, unit: int) -> int:

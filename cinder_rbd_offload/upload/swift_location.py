@@ -42,6 +42,7 @@ class StoreMixin:
     """For glance_store's Swift store; its option turns it on."""
 
     store_conf: Any
+    container: str
 
     def get_schemes(self) -> tuple[str, ...]:
         """Return the schemes of all locations that the store reads."""
@@ -64,7 +65,12 @@ class StoreMixin:
         self, location: Any, connection: Any = None, context: Any = None
     ) -> int:
         """Return the bytes of an object; 0 keeps it from being registered."""
-        if location.store_location.registered and not _is_service(context):
+        found = location.store_location
+        if found.registered and not (
+            self.store_conf.swift_register_references
+            and found.container == self.container
+            and _is_service(context)
+        ):
             return 0
         size: int = super().get_size(  # type: ignore[misc]
             location, connection, context

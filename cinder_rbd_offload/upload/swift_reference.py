@@ -19,7 +19,6 @@ from collections.abc import Callable
 import configparser
 import dataclasses
 import functools
-import urllib.parse
 
 from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1.identity import v3
@@ -98,41 +97,12 @@ class Account:
             auth, verify=access.ca_file or True, timeout=TIMEOUT
         )
 
-    def by_reference(self, container: str, name: str) -> str:
-        """Write an object's location without any secret.
+    def location(self, container: str, name: str) -> str:
+        """Write an object's location; there is no secret in it.
 
         Glance registers it with the store of this package only.
         """
         return f'{swift_location.SCHEME}://{self.reference}/{container}/{name}'
-
-    def by_value(self, container: str, name: str) -> str:
-        """Write an object's location as Glance does without such a file.
-
-        It has the credentials in it (StoreLocation.get_uri).
-
-        :raises ConfigUnusable: when there is no user to write into it
-        """
-        if not self.user:
-            raise exceptions.ConfigUnusable(
-                f'the reference {self.reference} has an application '
-                'credential, which no location can name; give it user and key'
-            )
-        scheme, found, address = self.auth_address.partition('://')
-        if not found:
-            scheme, address = 'https', self.auth_address
-        user = urllib.parse.quote(self.user)
-        key = urllib.parse.quote(self.key)
-        return (
-            f'swift+{scheme}://{user}:{key}@{address.strip("/")}'
-            f'/{container}/{name}'
-        )
-
-
-def shown(location: str) -> str:
-    """Return a location as it may be shown to anybody."""
-    head, found, rest = location.rpartition('@')
-    scheme = head.partition('://')[0]
-    return f'{scheme}://***@{rest}' if found else location
 
 
 def read(path: str, reference: str) -> Account:

@@ -37,7 +37,7 @@ CELLS = 'aabb..cccccc..0000dd0eee' + 16 * '.' + 'ffff'
 DATA = 19 * MIB
 ZEROS = MIB
 # The first segment of it that is full.
-FULL = '-data-000000008'
+FULL = '.data-000000008'
 
 # Sends the image that it is told, and takes its time over it.
 SLOW = """
@@ -90,7 +90,8 @@ class SwiftDirectTest(base.FunctionalTestCase):
 
     def assert_whole(self) -> None:
         """Compare the image with its source."""
-        found = self.swift.get_object(CONTAINER, self.image_id)[1]
+        name = f'{self.image_id}.image'
+        found = self.swift.get_object(CONTAINER, name)[1]
         self.assertEqual(self.source.content(), found)
 
     @contextlib.contextmanager
@@ -129,15 +130,7 @@ class SwiftDirectTest(base.FunctionalTestCase):
         self.assertEqual(202, answer.status_code, answer.text)
 
     def test_glance_reads_and_deletes_it_as_its_own(self) -> None:
-        """A store of the same account, which has it in glance-api.conf."""
-        self.configure(
-            'glance',
-            'DEFAULT.enabled_backends=ceph:rbd, files:file, direct:swift',
-            f'direct.swift_store_user={self.account.user}',
-            f'direct.swift_store_key={self.account.key}',
-            f'direct.swift_store_auth_address={self.account.auth_address}',
-            f'direct.swift_store_container={CONTAINER}',
-        )
+        """In the lab, the store of its own type has the same container."""
         volume = self.make_volume('upstream')
         self.fill(volume, range(0, 256 * MIB, 16 * MIB), 4 * MIB)
         image = self.images.create_image(
@@ -149,14 +142,26 @@ class SwiftDirectTest(base.FunctionalTestCase):
             outcome = self.sink().send(source)
         self.assertEqual(base.GIB, outcome.size)
         self.assertLessEqual(outcome.sent, 1.1 * 64 * MIB)
-        self.register(self.account.by_value(CONTAINER, image.id))
+        self.register(self.account.location(CONTAINER, f'{image.id}.image'))
         image = self.await_active(image.id)
         shown = self.images.get(f'/images/{image.id}').json()
-        self.assertEqual(('direct', base.GIB), (shown['stores'], image.size))
+        self.assertEqual(
+            (lab_swift.DIRECT, base.GIB), (shown['stores'], image.size)
+        )
         self.assert_same_bytes(image, volume)
         self.await_hash(image.id)
         self.delete_image(image.id)
         self.assertEqual([], self.objects())
+
+    def test_it_is_withdrawn_and_put_back(self) -> None:
+        self.sink().send(self.source)
+        another = self.sink()
+        another.withdraw()
+        self.assertNotIn('.image', self.objects())
+        self.assertTrue(another.whole())
+        self.sink().restore()
+        self.assert_whole()
+        self.assertNotIn('.aside', self.objects())
 
     @ddt.data(
         ('reset', {'after': 3 * MIB}),
@@ -192,7 +197,7 @@ class SwiftDirectTest(base.FunctionalTestCase):
 
     @ddt.data(
         ('403', exceptions.SwiftRefused),
-        ('413', exceptions.SwiftFull),
+        ('413', exceptions.SwiftRefused),
         ('507', exceptions.SwiftFull),
     )
     @ddt.unpack
@@ -200,7 +205,7 @@ class SwiftDirectTest(base.FunctionalTestCase):
         rule = rules.Rule('PUT', FULL, status)
         error = self.assertRaises(expected, self.send_with, rule)
         self.assertIn(status, str(error))
-        self.assertNotIn('', self.objects())
+        self.assertNotIn('.image', self.objects())
         self.sink().remove()
         self.assertEqual([], self.objects())
 
@@ -236,4 +241,4 @@ class SwiftDirectTest(base.FunctionalTestCase):
         finally:
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-        self.assertNotIn('', self.objects())
+        self.assertNotIn('.image', self.objects())

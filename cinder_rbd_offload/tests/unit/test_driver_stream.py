@@ -68,12 +68,13 @@ class StreamingTestCase(test_driver.DriverTestCase):
             reason='for a reason',
         )
 
-    def assertStreamed(self):
+    def assertStreamed(self, released=1):
         self.ordinary.assert_not_called()
         self.assertEqual(DATA, self.sent)
         self.assertEqual('active', self.glance.images[base.IMAGE]['status'])
         self.assertEqual(self.before, self.cluster.state())
-        self.assertEnded()
+        self.assertIsNone(self.entry())
+        self.assertEqual(released, len(self.released.mock_calls))
 
 
 @ddt.ddt

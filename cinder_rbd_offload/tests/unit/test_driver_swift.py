@@ -9,7 +9,8 @@ import ddt
 import fixtures
 from glanceclient import exc
 
-from cinder_rbd_offload import identity
+from cinder_rbd_offload import driver
+from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.offload import inspection
 from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.offload import recover
@@ -22,6 +23,7 @@ from cinder_rbd_offload.upload import swift_faults
 DATA = test_driver_stream.DATA
 Stage = journal.Stage
 Wrong = fake_large_objects.Wrong
+WHOLE = f'{base.IMAGE}.image'
 
 FILE = """
 [ref1]
@@ -54,7 +56,12 @@ class SwiftTestCase(test_driver_stream.StreamingTestCase):
             ),
         )
         super().setUp()
-        self.patch(identity, 'location_sender', return_value=self.register)
+        self.adds = self.patch(
+            driver.cinder_glance.GlanceImageService, 'add_location'
+        )
+        self.adds.side_effect = lambda _this, _context, *request: (
+            self.register(*request)
+        )
 
     def start_over(self):
         super().start_over()
@@ -119,7 +126,7 @@ class SwiftTestCase(test_driver_stream.StreamingTestCase):
     def assertSent(self):
         self.ordinary.assert_not_called()
         self.assertEqual('active', self.glance.images[base.IMAGE]['status'])
-        self.assertEqual(DATA, self.swift.read(base.IMAGE))
+        self.assertEqual(DATA, self.swift.read(WHOLE))
         self.assertEqual(self.before, self.cluster.state())
         self.assertIsNone(self.entry())
 
@@ -146,20 +153,14 @@ class StraightTestCase(SwiftTestCase):
         self.assertEqual([Stage.SENDING, Stage.REGISTERING], self.stages)
         self.assertEqual([], self.entries)
 
-    @ddt.data('reference', 'credentials')
-    def test_no_secret_is_told(self, location):
-        config = self.driver.configuration
-        config.image_upload_swift_location = location
+    def test_no_secret_is_told(self):
         seen = []
         self.glance.elsewhere = lambda url: seen.append(self.entry())
         self.upload()
-        self.assertEqual(
-            location == 'credentials', self.swift.password in self.offered[0]
-        )
         self.assertEqual({Stage.REGISTERING}, {one.stage for one in seen})
-        told = self.logs.output + ''.join(one.to_text() for one in seen)
-        self.assertIn('refused the location swift+', told)
-        self.assertNotIn(self.swift.password, told)
+        told = [self.logs.output, *self.offered]
+        told += [one.to_text() for one in seen]
+        self.assertNotIn(self.swift.password, ''.join(told))
 
     @ddt.data('web', 'none')
     def test_another_store(self, store):
@@ -204,7 +205,7 @@ class StraightTestCase(SwiftTestCase):
 class FaultsTestCase(SwiftTestCase):
     def test_swift_is_away_for_too_long(self):
         self.swift.wrong = lambda method, name: (
-            Wrong(status=503) if method == 'PUT' and 'part' in name else None
+            Wrong(status=503) if method == 'PUT' and name == WHOLE else None
         )
         self.upload()
         self.assertStreamed()
@@ -228,20 +229,38 @@ class FaultsTestCase(SwiftTestCase):
             'refused the location swift+reference://', self.logs.output
         )
 
-    def test_glance_takes_it_late(self):
-        """In the very moment in which it is withdrawn."""
-        looks = iter([None] * 4)
-        self.glance.elsewhere = lambda url: next(looks, self.size(url))
+    def test_it_is_not_offered_again_within_a_day(self):
+        self.glance.elsewhere = lambda url: None
         self.upload()
-        self.assertIn(base.IMAGE, self.glance.images)
-        if self.swift.objects:
-            self.assertSent()
-        else:
-            self.assertStreamed()
+        self.glance.create(base.IMAGE)
+        self.offered.clear()
+        self.upload()
+        self.assertStreamed(released=2)
+        self.assertEqual([], self.offered)
+        self.assertIn('within a day, Glance has refused', self.logs.output)
+
+    def test_glance_takes_it_just_before_it_is_withdrawn(self):
+        """A task that has begun ends well; the image is put back for it."""
+        real, size = swift_client.Client.manifest, self.size
+        self.glance.elsewhere = lambda url: None
+
+        def manifest(this, name):
+            if name == WHOLE:
+                self.glance.elsewhere = size
+                self.glance.add_location(base.IMAGE, self.offered[0], {})
+                self.glance.stuck = True
+                self.clock.sleep(0.1)
+                self.glance.stuck = False
+                self.clock.after(5, lambda: self.glance._activate(base.IMAGE))
+            return real(this, name)
+
+        self.patch(swift_client.Client, 'manifest', side_effect=manifest)
+        self.upload()
+        self.assertSent()
 
     def test_the_user_deletes_the_image(self):
         def gone(method, name):
-            if name.endswith('-whole') and base.IMAGE in self.glance.images:
+            if name == WHOLE and base.IMAGE in self.glance.images:
                 self.glance.delete(base.IMAGE)
 
         self.swift.wrong = gone
@@ -251,7 +270,7 @@ class FaultsTestCase(SwiftTestCase):
 
     def test_nothing_can_be_removed(self):
         self.swift.wrong = lambda method, name: (
-            Wrong(status=403) if method == 'DELETE' or 'part' in name else None
+            Wrong(status=403) if method == 'DELETE' or name == WHOLE else None
         )
         self.assertFails('failed')
         self.assertEqual(Stage.SENDING, self.entry().stage)
@@ -274,9 +293,7 @@ class FaultsTestCase(SwiftTestCase):
 
 @ddt.ddt
 class CrashTestCase(SwiftTestCase):
-    @ddt.data(
-        ('PUT', '-data-000000000'), ('PUT', '-part-whole'), ('PUT', base.IMAGE)
-    )
+    @ddt.data(('PUT', '.data-000000000'), ('PUT', WHOLE))
     @ddt.unpack
     def test_while_it_is_sent(self, method, name):
         self.die(method, name)
@@ -288,7 +305,7 @@ class CrashTestCase(SwiftTestCase):
         self.assertNothing()
 
     def test_an_object_shows_late(self):
-        self.die('PUT', '-part-whole')
+        self.die('PUT', WHOLE)
         late = {
             name: self.swift.objects.pop(name)
             for name in [*self.swift.objects]
@@ -305,7 +322,9 @@ class CrashTestCase(SwiftTestCase):
                 self.register(*request)
             raise KeyboardInterrupt
 
-        identity.location_sender.return_value = register
+        self.adds.side_effect = lambda _this, _context, *request: register(
+            *request
+        )
         self.assertRaises(KeyboardInterrupt, self.upload)
         self.restart()
         self.assertSent()
@@ -321,8 +340,84 @@ class CrashTestCase(SwiftTestCase):
         self.sweep()
 
     def test_the_options_have_changed_since(self):
-        self.die('PUT', '-part-whole')
-        self.driver.configuration.image_upload_swift_stores = {}
+        """What is in Swift waits; volume and image do not."""
+        self.die('PUT', WHOLE)
+        config = self.driver.configuration
+        config.image_upload_swift_stores = {}
         self.restart()
         self.assertIn('Name that store in', self.logs.output)
-        self.assertEqual(Stage.SENDING, self.entry().stage)
+        self.assertEqual(Stage.SWEEPING, self.entry().stage)
+        self.assertNotIn(base.IMAGE, self.glance.images)
+        self.assertEqual(self.before['volumes'], self.volumes)
+        self.free.assert_called_once()
+        self.assertNotEqual({}, self.swift.objects)
+        config.image_upload_swift_stores = {'objects': 'ref1'}
+        self.sweep()
+        self.assertNothing()
+        self.free.assert_called_once()
+
+    def test_swift_is_away_afterwards(self):
+        self.die('PUT', WHOLE)
+        self.swift.wrong = lambda method, name: Wrong(status=503)
+        self.restart()
+        self.assertNotIn(base.IMAGE, self.glance.images)
+        self.free.assert_called_once()
+        self.swift.wrong = lambda method, name: None
+        self.sweep()
+        self.assertNothing()
+
+    def test_it_was_withdrawn(self):
+        self.die_at_the_offer()
+        self.swift.objects[f'{base.IMAGE}.aside'] = self.swift.objects.pop(
+            WHOLE
+        )
+        self.restart()
+        self.assertSent()
+        self.assertNotIn(f'{base.IMAGE}.aside', self.swift.objects)
+
+    def die_at_the_offer(self):
+        self.adds.side_effect = KeyboardInterrupt
+        self.assertRaises(KeyboardInterrupt, self.upload)
+
+    def test_its_owner_has_given_it_other_data(self):
+        """Glance's own object has another name, and is left alone."""
+        self.die_at_the_offer()
+        self.glance.take_other_data(base.IMAGE, 7)
+        theirs = fake_large_objects.Object(b'theirs', 'e', None, 7)
+        self.swift.objects[base.IMAGE] = theirs
+        self.restart()
+        self.sweep()
+        self.assertEqual({base.IMAGE: theirs}, self.swift.objects)
+        self.assertEqual('active', self.glance.images[base.IMAGE]['status'])
+
+    def test_an_active_image_that_swift_does_not_show(self):
+        """Nothing is removed that it may be made of."""
+        self.die_at_the_offer()
+        url = f'swift+reference://ref1/glance/{WHOLE}'
+        self.glance.add_location(base.IMAGE, url, {})
+        self.clock.sleep(10)
+        there = dict(self.swift.objects)
+        self.swift.wrong = lambda method, name: (
+            Wrong(status=404) if method in ('HEAD', 'GET') else None
+        )
+        self.restart()
+        self.assertEqual(there, self.swift.objects)
+        self.assertEqual('active', self.glance.images[base.IMAGE]['status'])
+        self.assertIn('nothing of it is removed', self.logs.output)
+
+    def test_the_journal_fails_at_the_very_end(self):
+        """A good upload is a good one."""
+        real = journal.Record.update
+
+        def update(this, **changes):
+            if changes.get('stage') is Stage.STARTED:
+                raise exceptions.CephError('writing', OSError('no'))
+            return real(this, **changes)
+
+        with mock.patch.object(
+            journal.Record, 'update', autospec=True, side_effect=update
+        ):
+            self.upload()
+        self.assertEqual(Stage.REGISTERING, self.entry().stage)
+        self.recover()
+        self.assertSent()

@@ -226,10 +226,19 @@ class ActForTestCase(IdentityTestCase):
         for ask in (
             functools.partial(api.state, 'image', 1),
             functools.partial(api.delete, 'image'),
+            functools.partial(api.add_location, 'image', 'url'),
             api.stores,
         ):
             ask()
             self.assertEqual(('cinder', trust), self.asker())
+
+    def test_a_location_is_added_as_glance_takes_it(self):
+        api = identity.act_for(self.delegate())
+        api.add_location('image', 'url')
+        ((_context, *request),) = self.requests
+        self.assertEqual(
+            ['add_image_location', ('image', 'url', {}), {}], request
+        )
 
     @ddt.data('', 'a-trust-that-has-ended')
     def test_by_cinder_itself(self, trust):
@@ -266,55 +275,6 @@ class ActForTestCase(IdentityTestCase):
         self.assertRaises(
             ks_exceptions.ClientException, identity.act_for, trust
         )
-
-
-class LocationSenderTestCase(IdentityTestCase):
-    """Locations with a secret go past Cinder's own client and its log."""
-
-    def setUp(self):
-        super().setUp()
-        self.conf.config(glance_api_servers=['https://glance.test/v2'])
-        self.keystone.post(
-            'https://glance.test/v2/images/an-id/locations', json={}
-        )
-
-    def asker(self):
-        """Return who added a location, as whose service."""
-        request = self.keystone.request_history[-1]
-        self.assertEqual(
-            {'url': 'the-secret', 'validation_data': {}}, request.json()
-        )
-        self.assertNotIn('the-secret', self.logs.output)
-        return request.headers['X-Auth-Token']
-
-    def add(self):
-        identity.location_sender(self.context)('an-id', 'the-secret', {})
-        return self.asker()
-
-    def test_the_owner(self):
-        self.assertEqual('user-token', self.add())
-        headers = self.keystone.request_history[-1].headers
-        service = self.keystone.tokens[headers['X-Service-Token']]
-        self.assertEqual(('cinder', None), service)
-
-    def test_the_user_of_glance_s_section(self):
-        self.configure('glance', 'glance')
-        token = self.keystone.tokens[self.add()]
-        self.assertEqual(('glance', None), token)
-
-    def test_recovery(self):
-        trust = self.delegate()
-        api = identity.act_for(trust)
-        api.add_location('an-id', 'the-secret')
-        token = self.keystone.tokens[self.asker()]
-        self.assertEqual(('cinder', trust), token)
-
-    def test_glance_refuses(self):
-        self.keystone.post(
-            'https://glance.test/v2/images/an-id/locations', status_code=403
-        )
-        error = self.assertRaises(ks_exceptions.Forbidden, self.add)
-        self.assertNotIn('the-secret', str(error))
 
 
 class DataSenderTestCase(IdentityTestCase):

@@ -29,11 +29,10 @@ class ChoiceTestCase(base.BaseTestCase):
         self.path = pathlib.Path(folder) / 'swift.conf'
         self.path.write_text(FILE)
 
-    def options(self, location='reference', **references):
+    def options(self, **references):
         return swift_choice.Options(
             references or {'fast': 'ref1'},
             str(self.path),
-            location,
             swift_reference.Access(),
             swift.Settings(),
         )
@@ -58,19 +57,12 @@ class ChoiceTestCase(base.BaseTestCase):
         )
         self.assertIn(expected, found)
 
-    @ddt.data(
-        ('reference', 'swift+reference://ref1/glance/image'),
-        (
-            'credentials',
-            'swift+http://service%3Aglance:SECRET@keystone/v3/glance/image',
-        ),
-    )
-    @ddt.unpack
-    def test_location(self, location, expected):
-        target = self.target(self.options(location))
-        self.assertEqual(expected, target.url)
-        self.assertNotIn('SECRET', f'{target} {target.shown}')
-        self.assertTrue(target.shown.endswith('/glance/image'))
+    def test_location(self):
+        target = self.target(self.options())
+        self.assertEqual(
+            'swift+reference://ref1/glance/image.image', target.url
+        )
+        self.assertNotIn('SECRET', f'{target}')
 
     def test_no_such_section(self):
         self.assertRaises(

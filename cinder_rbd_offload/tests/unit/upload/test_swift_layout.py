@@ -3,9 +3,13 @@
 
 import hashlib
 import json
+import random
+from unittest import mock
 
 import ddt
 from oslotest import base
+from swift.common.middleware import slo
+from swift.common import swob
 
 from cinder_rbd_offload.upload import swift_layout
 
@@ -19,7 +23,7 @@ def piece(offset, length, etag='e'):
 
 
 def zero(size):
-    return swift_layout.Entry(f'{IMAGE}-zeros', 'z', size * MIB, size * MIB)
+    return swift_layout.Entry(f'{IMAGE}.zeros', 'z', size * MIB, size * MIB)
 
 
 @ddt.ddt
@@ -63,10 +67,10 @@ class LayoutTestCase(base.BaseTestCase):
             for a, b in zip(found.stretches, found.stretches[1:], strict=False)
         )
         self.assertLessEqual(
-            2 * runs + total // found.hole, swift_layout.MAX_PIECES
+            2 * runs + total // found.hole, 1000 * swift_layout.PIECES
         )
         self.assertLessEqual(
-            len(found.stretches), runs + swift_layout.MAX_SEGMENTS + 1
+            len(found.stretches), runs + 1000 * swift_layout.SEGMENTS + 1
         )
         for start, end in found.stretches:
             self.assertEqual((0, 0), (start % MIB, end % MIB))
@@ -83,7 +87,7 @@ class ZerosTestCase(base.BaseTestCase):
         (4096, [piece(0, 1024)], 32),
         (1030, [piece(0, 1024)], 6),
         # A disk of 1 TiB with little in it: not too many references.
-        (1024 * 1024, [piece(0, 64)], 525),
+        (1024 * 1024, [piece(0, 64)], 111),
     )
     @ddt.unpack
     def test_length(self, size, pieces, expected):
@@ -109,19 +113,19 @@ class EntriesTestCase(base.BaseTestCase):
 
     def test_data_alone(self):
         self.assertEqual(
-            [('-data-000000000', ''), ('-data-000000004', '')],
+            [('.data-000000000', ''), ('.data-000000004', '')],
             self.lines(6 * MIB, [piece(0, 4), piece(4, 2)], None),
         )
 
     def test_zeros_in_front_between_and_behind(self):
         self.assertEqual(
             [
-                ('-zeros', f'0-{MIB - 1}'),
-                ('-data-000000001', ''),
-                ('-zeros', ''),
-                ('-zeros', f'0-{MIB - 1}'),
-                ('-data-000000005', ''),
-                ('-zeros', ''),
+                ('.zeros', f'0-{MIB - 1}'),
+                ('.data-000000001', ''),
+                ('.zeros', ''),
+                ('.zeros', f'0-{MIB - 1}'),
+                ('.data-000000005', ''),
+                ('.zeros', ''),
             ],
             self.lines(8 * MIB, [piece(1, 1), piece(5, 1)], zero(2)),
         )
@@ -139,12 +143,12 @@ class EntriesTestCase(base.BaseTestCase):
         self.assertEqual(
             [
                 {
-                    'path': '/glance/an-image-data-000000000',
+                    'path': '/glance/an-image.data-000000000',
                     'etag': 'e',
                     'size_bytes': MIB,
                 },
                 {
-                    'path': '/glance/an-image-zeros',
+                    'path': '/glance/an-image.zeros',
                     'etag': 'z',
                     'size_bytes': 4 * MIB,
                     'range': f'0-{2 * MIB - 1}',
@@ -164,17 +168,12 @@ class NestTestCase(base.BaseTestCase):
     @ddt.data(1, 9, 10)
     def test_few(self, count):
         lines = self.lines(count)
-        ((whole, group),) = swift_layout.nest(lines, IMAGE, 10)
-        self.assertEqual(lines, group)
-        self.assertEqual('an-image-part-whole', whole.name)
-        self.assertEqual(swift_layout.etag(lines), whole.etag)
-        self.assertEqual((count * MIB, ''), (whole.size, whole.range))
+        self.assertEqual(([], lines), swift_layout.nest(lines, IMAGE, 10))
 
     @ddt.data(11, 20, 95)
     def test_many(self, count):
         lines = self.lines(count)
-        *inner, (whole, outer) = swift_layout.nest(lines, IMAGE, 10)
-        self.assertEqual(count * MIB, whole.size)
+        inner, outer = swift_layout.nest(lines, IMAGE, 10)
         self.assertEqual(-(-count // 10), len(outer))
         self.assertEqual([entry for entry, _ in inner], outer)
         self.assertEqual(count * MIB, sum(line.length for line in outer))
@@ -183,38 +182,118 @@ class NestTestCase(base.BaseTestCase):
             self.assertLessEqual(len(group), 10)
             self.assertEqual(swift_layout.etag(group), entry.etag)
             self.assertEqual('', entry.range)
-        self.assertEqual('an-image-part-0000', outer[0].name)
+        self.assertEqual('an-image.part-0000', outer[0].name)
 
     def test_very_many(self):
-        *inner, (_whole, outer) = swift_layout.nest(self.lines(101), IMAGE, 10)
+        inner, outer = swift_layout.nest(self.lines(101), IMAGE, 10)
         self.assertEqual(2, len(outer))
         self.assertEqual(101 * MIB, sum(line.length for line in outer))
         self.assertEqual(11 + 2, len({entry.name for entry, _ in inner}))
         # A manifest is written after those that it lists.
         written = set()
         for entry, group in inner:
-            named = {one.name for one in group} - {f'{IMAGE}-zeros'}
+            named = {one.name for one in group} - {f'{IMAGE}.zeros'}
             self.assertLessEqual(named, written)
             written.add(entry.name)
 
 
 @ddt.ddt
-class NamesTestCase(base.BaseTestCase):
-    @ddt.data(
-        swift_layout.data_name(IMAGE, 5 * MIB),
-        swift_layout.zeros_name(IMAGE),
-        swift_layout.part_name(IMAGE, 3),
-        swift_layout.whole_name(IMAGE),
-    )
-    def test_ours(self, name):
-        self.assertTrue(swift_layout.is_ours(IMAGE, name))
+class DeleteTestCase(base.BaseTestCase):
+    """Swift itself says which images it deletes in one request."""
+
+    def deleted(self, lines, most):
+        """Return what Swift would delete of an image."""
+        inner, outer = swift_layout.nest(lines, IMAGE, most)
+        tree = {entry.name: group for entry, group in inner}
+        tree[swift_layout.image_name(IMAGE)] = outer
+
+        def segments(name, _request):
+            return [
+                {
+                    'name': f'/glance/{line.name}',
+                    'sub_slo': line.name in tree,
+                    'hash': line.etag,
+                }
+                for line in tree[name.rpartition('/')[2]]
+            ]
+
+        middleware = mock.Mock(max_manifest_segments=most)
+        middleware.get_slo_segments.side_effect = segments
+        request = swob.Request.blank(
+            f'/v1/account/glance/{swift_layout.image_name(IMAGE)}'
+        )
+        found = slo.StaticLargeObject.get_segments_to_delete_iter(
+            middleware, request
+        )
+        return {one['name'].rpartition('/')[2] for one in found}
+
+    def check(self, size, extents, most):
+        found = swift_layout.layout(size, extents, 64 * MIB, most)
+        pieces = [
+            swift_layout.Piece(start, end - start, 'e')
+            for start, end in found.stretches
+        ]
+        length = swift_layout.zeros(size, pieces, most)
+        zeros = swift_layout.Entry(f'{IMAGE}.zeros', 'z', length, length)
+        lines = swift_layout.entries(size, pieces, zeros, IMAGE)
+        self.assertLessEqual(
+            {line.name for line in lines}, self.deleted(lines, most)
+        )
 
     @ddt.data(
-        # Of Glance itself, of another image, of nobody.
-        'an-image',
-        'an-image-00001',
-        'an-image-2-zeros',
-        'an-image-zeros-2',
+        (1024, 1000, 1),
+        (16 * 1024, 1000, 1),
+        (625, 1000, 1),
+        (1024, 100, 1),
+        (1024, 1000, 0),
+        (100, 1000, 0.3),
+        (500, 1000, 0.5),
+        (200, 100, 0.5),
+        (2048, 1000, 0.01),
     )
-    def test_of_others(self, name):
-        self.assertFalse(swift_layout.is_ours(IMAGE, name))
+    @ddt.unpack
+    def test_all_of_it(self, gib, most, share):
+        """Volumes that are full, empty, or in use here and there."""
+        chance = random.Random(gib)
+        objects = gib * 256 if share < 1 else 0
+        extents = [
+            (number << 22, 1 << 22)
+            for number in range(objects)
+            if chance.random() < share
+        ]
+        self.check(gib * GIB, extents or [(0, share * gib * GIB)], most)
+
+    def test_more_would_be_left_behind(self):
+        """Which is why there is a bound at all."""
+        lines = [zero(1)] * 9990
+        self.assertRaises(swob.HTTPException, self.deleted, lines, 1000)
+
+
+@ddt.ddt
+class ManifestTestCase(base.BaseTestCase):
+    def test_it_is_read_as_it_was_written(self):
+        lines = [
+            swift_layout.Entry(f'{IMAGE}.data-000000000', 'e', 7, 7),
+            swift_layout.Entry(f'{IMAGE}.zeros', 'z', 2 * MIB, MIB),
+        ]
+        text = swift_layout.manifest('glance', lines)
+        self.assertEqual(lines, swift_layout.read_manifest(text))
+
+    @ddt.data(b'', b'7', b'[1]', b'[{"path": "/a/b"}]', b'nothing', b'null')
+    def test_what_is_none(self, text):
+        self.assertRaises(ValueError, swift_layout.read_manifest, text)
+
+
+class NamesTestCase(base.BaseTestCase):
+    def test_glance_takes_none_for_its_own(self):
+        names = {
+            swift_layout.image_name(IMAGE),
+            swift_layout.aside_name(IMAGE),
+            swift_layout.data_name(IMAGE, 5 * MIB),
+            swift_layout.zeros_name(IMAGE),
+            swift_layout.part_name(IMAGE, 3),
+        }
+        self.assertEqual(5, len(names))
+        for name in names:
+            self.assertTrue(name.startswith(swift_layout.prefix(IMAGE)))
+            self.assertFalse(name.startswith(f'{IMAGE}-'))

@@ -83,6 +83,19 @@ class LocationTestCase(base.BaseTestCase):
         self.assertTrue(STOCK.startswith(self.store.url_prefix))
         self.assertFalse(URL.startswith(self.store.url_prefix))
 
+    def test_another_container_is_not_registered(self):
+        context = mock.Mock(roles=['service'], service_roles=[], is_admin=True)
+        connection = mock.Mock()
+        connection.head_object.return_value = {'content-length': '7'}
+        there = self.location(URL.replace('/glance/', '/secrets/'))
+        self.assertEqual(0, self.store.get_size(there, connection, context))
+
+    def test_nothing_is_registered_unless_the_option_says_so(self):
+        self.conf.set_override('swift_register_references', False, 'fast')
+        context = mock.Mock(roles=['service'], service_roles=[], is_admin=True)
+        found = self.store.get_size(self.location(URL), mock.Mock(), context)
+        self.assertEqual(0, found)
+
     def test_a_store_without_the_file_has_its_own_prefix(self):
         self.store._url_prefix = 'swift+http://a:b@keystone/v3/glance/'
         self.assertEqual(self.store._url_prefix, self.store.url_prefix)

@@ -99,36 +99,14 @@ class ReadTestCase(base.BaseTestCase):
 
 
 class LocationTestCase(base.BaseTestCase):
-    def account(self, **changes):
-        given = {'auth_address': KEYSTONE, 'user': 'a b:c', 'key': 'k@:y'}
-        return swift_reference.Account('ref1', **given | changes)
-
-    def test_by_reference(self):
+    def test_it_has_no_secret(self):
+        account = swift_reference.Account(
+            'ref1', KEYSTONE, user='a b:c', key='k@:y'
+        )
         self.assertEqual(
             'swift+reference://ref1/glance/an-image',
-            self.account().by_reference('glance', 'an-image'),
+            account.location('glance', 'an-image'),
         )
-
-    def test_by_value(self):
-        self.assertEqual(
-            'swift+http://a%20b%3Ac:k%40%3Ay@keystone/v3/glance/an-image',
-            self.account().by_value('glance', 'an-image'),
-        )
-
-    def test_by_value_with_tls(self):
-        for address in ('https://keystone/v3/', 'keystone/v3'):
-            account = self.account(auth_address=address)
-            self.assertEqual(
-                'swift+https://a%20b%3Ac:k%40%3Ay@keystone/v3/glance/image',
-                account.by_value('glance', 'image'),
-            )
-
-    def test_no_location_names_an_application_credential(self):
-        account = self.account(user='', key='', credential_id='an-id')
-        error = self.assertRaises(
-            exceptions.ConfigUnusable, account.by_value, 'glance', 'image'
-        )
-        self.assertIn('application credential', str(error))
 
 
 class SessionTestCase(base.BaseTestCase):
