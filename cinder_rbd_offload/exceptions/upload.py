@@ -101,8 +101,7 @@ class SwiftFull(SwiftError):
     def __init__(self, doing: str, answer: str) -> None:
         super().__init__(
             f'{doing} failed, because Swift has no room: {answer}. Look at '
-            "the quotas of the account and of the container of Glance's "
-            'store, and at the disks of the cluster'
+            'the disks of the cluster'
         )
 
 
@@ -133,8 +132,8 @@ class SwiftRefused(SwiftError):
         super().__init__(
             f'{doing} was refused: {answer}. Check that the reference in the '
             'file that image_upload_swift_config_file names has the '
-            "credentials of Glance's store, and that the store's container "
-            'exists'
+            "credentials of Glance's store, that the store's container "
+            'exists, and, with 413, their quotas'
         )
 
 

@@ -48,7 +48,7 @@ ERRORS = (
         exceptions.UploadMismatch('id', (7, 'ab'), (6, 'cd')),
         'find out which',
     ),
-    (exceptions.SwiftFull('writing a', 'HTTP 413'), 'the quotas'),
+    (exceptions.SwiftFull('writing a', 'HTTP 507'), 'the disks'),
     (exceptions.SwiftLost('writing a', 7, CAUSE), 'reaches Keystone'),
     (exceptions.SwiftRefused('writing a', 'HTTP 403'), 'the credentials'),
     (exceptions.SpoolFull('7 bytes are in use'), '7 bytes are in use'),

@@ -118,7 +118,7 @@ class JudgeTestCase(base.BaseTestCase):
         (404, exceptions.SwiftRefused),
         (422, exceptions.SwiftRefused),
         (301, exceptions.SwiftRefused),
-        (413, exceptions.SwiftFull),
+        (413, exceptions.SwiftRefused),
         (507, exceptions.SwiftFull),
     )
     @ddt.unpack
@@ -140,7 +140,7 @@ class JudgeTestCase(base.BaseTestCase):
         (202, '  ', swift_faults.Fault),
         (202, '{"Response Status": ""}', swift_faults.Fault),
         (202, '{"Response Status": "503 X"}', swift_faults.Fault),
-        (202, '{"Response Status": "413 X"}', exceptions.SwiftFull),
+        (202, '{"Response Status": "507 X"}', exceptions.SwiftFull),
         (202, '{"Response Status": "422 X"}', exceptions.SwiftRefused),
         (400, '{"Errors": [["/a/b", "503 X"]]}', swift_faults.Fault),
         (400, '{"Errors": [["/a/b", "404 X"]]}', exceptions.SwiftRefused),
@@ -152,7 +152,7 @@ class JudgeTestCase(base.BaseTestCase):
         (400, 'no JSON', exceptions.SwiftRefused),
         (401, '', swift_faults.TokenFault),
         (503, '', swift_faults.Fault),
-        (413, '', exceptions.SwiftFull),
+        (413, '', exceptions.SwiftRefused),
     )
     @ddt.unpack
     def test_other_manifests(self, status, text, expected):
