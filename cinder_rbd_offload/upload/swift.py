@@ -121,14 +121,14 @@ class SwiftSink:
         zero = self._send_zeros(
             data, swift_layout.zeros(source.size, pieces, most)
         )
-        lines = swift_layout.entries(source.size, pieces, zero, self._image_id)
+        lines = swift_layout.entries(source.size, pieces, zero)
         inner, outer = swift_layout.nest(lines, self._image_id, most)
         for entry, group in inner:
             self._halt.check()
             self._put_manifest(self._client, entry.name, group)
         self._put_manifest(self._client, self._image, outer)
         self._verify(source.size)
-        outcome.segments, outcome.lines = len(pieces), len(lines)
+        outcome.pieces, outcome.lines = len(pieces), len(lines)
         LOG.info('Image %s is in Swift: %s', self._image_id, outcome)
         return outcome
 

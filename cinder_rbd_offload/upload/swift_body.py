@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is sent to Swift: runs of data, read as they leave, and zeros.
+"""What is sent to Swift: data, read as it leaves, and zeros.
 
 A body is iterated over anew with each attempt, so that a fault costs no more
 than one segment. No more than a cell of it is in memory.
@@ -8,6 +8,7 @@ than one segment. No more than a cell of it is in memory.
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 import hashlib
 from typing import Protocol
 
@@ -83,63 +84,72 @@ class Zeros(Body):
         return zeros(self._length)
 
 
-class Run(Body):
-    """Data up to the next hole.
+class Pack(Body):
+    """What holds data of some stretches of an image, one after the other.
 
-    :param cells: what is read
-    :param start: where the data begins, in bytes
-    :param first: what is there; not zeros
-    :ivar end: after having been sent: where the data ends
-    :ivar known: after having been sent: up to where there are zeros then
+    :param stretches: the (start, end) of them, in order
+    :param hole: the bytes of zeros that are left out; fewer are sent
+    :ivar found: after having been sent: the (offset, length) of the pieces,
+        as they follow one another
     """
 
     def __init__(
         self,
-        cells: 'Cells',
-        start: int,
-        first: bytes,
+        source: Source,
+        stretches: Sequence[tuple[int, int]],
+        hole: int,
         check: Callable[[], None],
     ) -> None:
         super().__init__(check)
-        self._cells = cells
-        self._start = start
-        self._first = first
-        self.end = self.known = start
+        self._source = source
+        self._stretches = list(stretches)
+        self._hole = hole
+        self.found: list[tuple[int, int]] = []
+        # What was read to find out whether there is anything.
+        self._first = -1, b''
+
+    def has_data(self) -> bool:
+        """Tell whether there is anything to send; zeros in front are not."""
+        while self._stretches:
+            start, end = self._stretches[0]
+            for offset in range(start, end, CELL):
+                self._check()
+                cell = self._read(offset, min(CELL, end - offset))
+                if not is_zero(cell):
+                    self._stretches[0] = offset, end
+                    self._first = offset, cell
+                    return True
+            del self._stretches[0]
+        return False
 
     def _pieces(self) -> Iterator[bytes]:
-        self.end = self.known = self._start
-        piece = self._first
-        while piece:
-            self.known += len(piece)
-            if not is_zero(piece):
-                yield from zeros(self.known - len(piece) - self.end)
-                yield piece
-                self.end = self.known
-            elif self.known - self.end >= self._cells.hole:
-                return
-            piece = self._cells.read(self.known)
+        self.found = []
+        for start, end in self._stretches:
+            begin = known = start
+            for offset in range(start, end, CELL):
+                cell = self._read(offset, min(CELL, end - offset))
+                if is_zero(cell):
+                    continue
+                gap = offset - known
+                if known > begin and gap >= self._hole:
+                    self.found.append((begin, known - begin))
+                    begin = known = offset
+                elif known == begin:
+                    begin = known = offset
+                else:
+                    yield from zeros(gap)
+                yield cell
+                known = offset + len(cell)
+            if known > begin:
+                self.found.append((begin, known - begin))
 
-
-class Cells:
-    """A stretch of an image, cell by cell.
-
-    :param end: where it ends, in bytes
-    :param hole: the bytes of zeros that end a run of data
-    """
-
-    def __init__(self, source: Source, end: int, hole: int) -> None:
-        self._source = source
-        self.end = end
-        self.hole = hole
-
-    def read(self, offset: int) -> bytes:
-        """Read the cell that begins at an offset; nothing at the end.
+    def _read(self, offset: int, length: int) -> bytes:
+        """Read exactly so much.
 
         :raises CephError: when not all of it could be read
         """
-        length = min(CELL, self.end - offset)
-        if length <= 0:
-            return b''
+        if offset == self._first[0]:
+            return self._first[1]
         piece = self._source.pread(offset, length)
         if len(piece) != length:
             raise exceptions.CephError(

@@ -18,13 +18,13 @@ class Outcome:
 
     :ivar size: the bytes of the image
     :ivar sent: the bytes that left this host, faults included
-    :ivar segments: the objects of data
+    :ivar pieces: of data
     :ivar lines: of all manifests that list those
     """
 
     size: int
     sent: int = 0
-    segments: int = 0
+    pieces: int = 0
     lines: int = 0
 
 
@@ -96,10 +96,9 @@ class Data:
         self._started = started
         self._progress = progress
         self._lock = threading.Lock()
-        self._todo = iter(layout.stretches)
+        self._todo = iter(layout.packs)
         self._pieces: list[swift_layout.Piece] = []
-        busy = sum(end - start for start, end in layout.stretches)
-        self._done = source.size - busy
+        self._done = source.size - sum(map(_length, layout.packs))
 
     def send(self, workers: int) -> list[swift_layout.Piece]:
         """Send it; return what it has become, in order.
@@ -128,29 +127,34 @@ class Data:
     def _work(self) -> None:
         while True:
             with self._lock:
-                stretch = next(self._todo, None)
-            if stretch is None:
+                pack = next(self._todo, None)
+            if pack is None:
                 return
-            self._send_stretch(*stretch)
-
-    def _send_stretch(self, start: int, end: int) -> None:
-        """Send what is not zeros of a stretch."""
-        cells = swift_body.Cells(self._source, end, self._layout.hole)
-        position = start
-        while True:
             self._halt.check()
-            cell = cells.read(position)
-            if not cell:
-                return
-            if swift_body.is_zero(cell):
-                self._finish(position, position + len(cell))
-                position += len(cell)
-                continue
-            run = swift_body.Run(cells, position, cell, self._halt.check)
-            self.put(swift_layout.data_name(self._image_id, position), run)
-            piece = swift_layout.Piece(position, run.end - position, run.etag)
-            self._finish(position, run.known, piece)
-            position = run.known
+            pieces = self._send_pack(pack)
+            with self._lock:
+                self._pieces += pieces
+                self._done += _length(pack)
+                self._progress(self._done)
+
+    def _send_pack(
+        self, pack: tuple[tuple[int, int], ...]
+    ) -> list[swift_layout.Piece]:
+        """Send what is not zeros of some stretches, if anything is."""
+        body = swift_body.Pack(
+            self._source, pack, self._layout.hole, self._halt.check
+        )
+        if not body.has_data():
+            return []
+        name = swift_layout.data_name(self._image_id, pack[0][0])
+        self.put(name, body)
+        size = sum(length for _offset, length in body.found)
+        segment = swift_layout.Entry(name, body.etag, size, size)
+        pieces, start = [], 0
+        for offset, length in body.found:
+            pieces.append(swift_layout.Piece(offset, length, segment, start))
+            start += length
+        return pieces
 
     def put(self, name: str, body: swift_body.Body) -> None:
         """Write an object, and count what that takes."""
@@ -161,12 +165,6 @@ class Data:
             with self._lock:
                 self._outcome.sent += body.sent
 
-    def _finish(
-        self, start: int, end: int, piece: swift_layout.Piece | None = None
-    ) -> None:
-        """Count a part of a stretch as done."""
-        with self._lock:
-            if piece is not None:
-                self._pieces.append(piece)
-            self._done += end - start
-            self._progress(self._done)
+
+def _length(pack: tuple[tuple[int, int], ...]) -> int:
+    return sum(end - start for start, end in pack)

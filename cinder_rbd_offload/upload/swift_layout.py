@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which parts of an image are objects in Swift, and how they make it whole.
 
-The image is a static large object: a manifest that lists segments. Data is cut
-into segments of bounded size, so that a fault costs no more than one of them.
-Zeros are not sent: one object of zeros stands for all of them, as often and as
-much of it as is needed.
+The image is a static large object: a manifest that lists segments, or ranges
+of them. Data is put into segments of bounded size, one piece after the other
+without the zeros between, so that there are few of them, and a fault costs no
+more than one. Zeros are not sent: one object of zeros stands for all of them,
+as often and as much of it as is needed.
 
 Swift delivers segments of less than 1 MiB at one a second (its option
 ``rate_limit_under_size``), so nothing here is smaller than a cell of 1 MiB but
@@ -48,26 +49,28 @@ MAX_ENTRIES = 1000
 class Layout:
     """What is to be read, and how.
 
-    :param stretches: the (start, end) of what may hold data, in order, each to
-        be read by one worker; all else is zeros
-    :param hole: the bytes of zeros that end a segment
+    :param packs: for each segment the (start, end) of what may hold data, all
+        in order; all else is zeros
+    :param hole: the bytes of zeros that end a piece
     """
 
-    stretches: tuple[tuple[int, int], ...]
+    packs: tuple[tuple[tuple[int, int], ...], ...]
     hole: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of the image that is an object of its own.
+    """A part of the image without long zeros, in a segment.
 
     :param offset: where in the image it begins, in bytes
-    :param etag: its MD5, as Swift has it
+    :param segment: the whole segment
+    :param start: where in the segment it begins
     """
 
     offset: int
     length: int
-    etag: str
+    segment: 'Entry'
+    start: int = 0
 
     @property
     def end(self) -> int:
@@ -82,18 +85,22 @@ class Entry:
     :param name: the object
     :param etag: the object's
     :param size: the bytes of the whole object
-    :param length: how many of its first bytes are meant
+    :param length: how many of them are meant
+    :param start: from which on
     """
 
     name: str
     etag: str
     size: int
     length: int
+    start: int = 0
 
     @property
     def range(self) -> str:
         """The range that is meant; '' for all of it."""
-        return f'0-{self.length - 1}' if self.length < self.size else ''
+        if self.length == self.size:
+            return ''
+        return f'{self.start}-{self.start + self.length - 1}'
 
 
 def layout(
@@ -122,7 +129,7 @@ def layout(
         # Else the cuts between segments would be pieces too many.
         hole,
     )
-    return Layout(tuple(_cut(runs, segment)), hole)
+    return Layout(tuple(_packs(runs, segment)), hole)
 
 
 def zeros(size: int, pieces: Sequence[Piece], most: int = MAX_ENTRIES) -> int:
@@ -143,7 +150,7 @@ def zeros(size: int, pieces: Sequence[Piece], most: int = MAX_ENTRIES) -> int:
 
 
 def entries(
-    size: int, pieces: Sequence[Piece], zero: Entry | None, image_id: str
+    size: int, pieces: Sequence[Piece], zero: Entry | None
 ) -> list[Entry]:
     """List what makes an image, in order.
 
@@ -155,9 +162,8 @@ def entries(
         (
             piece.offset,
             [
-                Entry(
-                    *(data_name(image_id, piece.offset), piece.etag),
-                    *(piece.length, piece.length),
+                dataclasses.replace(
+                    piece.segment, length=piece.length, start=piece.start
                 )
             ],
         )
@@ -196,13 +202,11 @@ def read_manifest(text: bytes) -> list[Entry]:
     try:
         for one in json.loads(text):
             size = int(one['size_bytes'])
-            last = one.get('range', '').rpartition('-')[2]
+            first, _to, last = one.get('range', f'0-{size - 1}').partition('-')
             lines.append(
                 Entry(
-                    one['path'].split('/', 2)[2],
-                    one['etag'],
-                    size,
-                    int(last) + 1 if last else size,
+                    *(one['path'].split('/', 2)[2], one['etag'], size),
+                    *(int(last) + 1 - int(first), int(first)),
                 )
             )
     except (AttributeError, IndexError, KeyError, TypeError) as exc:
@@ -261,7 +265,7 @@ def aside_name(image_id: str) -> str:
 
 
 def data_name(image_id: str, offset: int) -> str:
-    """Name the segment that holds the data at an offset of the image."""
+    """Name the segment whose data begins at an offset of the image."""
     return f'{prefix(image_id)}data-{offset // CELL:09d}'
 
 
@@ -302,15 +306,23 @@ def _merge(
     return merged
 
 
-def _cut(
+def _packs(
     runs: Iterable[tuple[int, int]], segment: int
-) -> Iterable[tuple[int, int]]:
-    """Cut runs where a multiple of the segment's size is."""
+) -> Iterable[tuple[tuple[int, int], ...]]:
+    """Group runs, or parts of them, until a segment is full."""
+    pack: list[tuple[int, int]] = []
+    room = segment
     for start, end in runs:
         while start < end:
-            stop = min(end, (start // segment + 1) * segment)
-            yield start, stop
+            stop = min(end, start + room)
+            pack.append((start, stop))
+            room -= stop - start
             start = stop
+            if not room:
+                yield tuple(pack)
+                pack, room = [], segment
+    if pack:
+        yield tuple(pack)
 
 
 def _gaps(size: int, pieces: Sequence[Piece]) -> Iterable[tuple[int, int]]:

@@ -37,7 +37,7 @@ CELLS = 'aabb..cccccc..0000dd0eee' + 16 * '.' + 'ffff'
 DATA = 19 * MIB
 ZEROS = MIB
 # The first segment of it that is full.
-FULL = '.data-000000008'
+FULL = '.data-000000006'
 
 # Sends the image that it is told, and takes its time over it.
 SLOW = """

@@ -23,7 +23,7 @@ CELLS = '..aabbcc00.d.eeeeeee...0f'
 # What of it is neither hole nor zeros.
 DATA = 15 * MIB
 WHOLE = f'{IMAGE}.image'
-SECOND = f'{IMAGE}.data-000000006'
+SECOND = f'{IMAGE}.data-000000005'
 
 Wrong = fake_large_objects.Wrong
 
@@ -102,7 +102,8 @@ class SendTestCase(TestCase):
         self.assertWhole()
         self.assertEqual(DATA + MIB, outcome.sent)
         self.assertEqual(outcome.sent, self.swift.received)
-        self.assertEqual(DATA, outcome.segments and self.sent_data())
+        self.assertEqual(DATA, self.sent_data())
+        self.assertEqual(7, outcome.pieces)
         self.assertEqual(self.source.size, outcome.size)
 
     def sent_data(self):

@@ -2,6 +2,7 @@
 """Which segments an image has."""
 
 import hashlib
+import itertools
 import json
 import random
 from unittest import mock
@@ -18,8 +19,12 @@ GIB = 1024 * MIB
 IMAGE = 'an-image'
 
 
-def piece(offset, length, etag='e'):
-    return swift_layout.Piece(offset * MIB, length * MIB, etag)
+def piece(offset, length, segment=None, start=0):
+    segment = segment or swift_layout.Entry(
+        swift_layout.data_name(IMAGE, offset * MIB),
+        *('e', length * MIB, length * MIB),
+    )
+    return swift_layout.Piece(offset * MIB, length * MIB, segment, start * MIB)
 
 
 def zero(size):
@@ -31,29 +36,35 @@ class LayoutTestCase(base.BaseTestCase):
     @ddt.data(
         # Nothing, a byte, all of it.
         (10, [], 4, []),
-        (10, [(0, 1)], 4, [(0, 1)]),
-        (10, [(0, 10 * MIB)], 4, [(0, 4), (4, 8), (8, 10)]),
+        (10, [(0, 1)], 4, [[(0, 1)]]),
+        (10, [(0, 10 * MIB)], 4, [[(0, 4)], [(4, 8)], [(8, 10)]]),
         # Extents are rounded to cells, and neighbours joined.
-        (10, [(MIB - 1, 2)], 4, [(0, 2)]),
-        (10, [(0, 5), (20, MIB), (2 * MIB, 1)], 4, [(0, 3)]),
-        (10, [(0, MIB), (2 * MIB, MIB)], 4, [(0, 1), (2, 3)]),
-        # Cuts are where a multiple of the segment is, also after a hole.
-        (10, [(3 * MIB, 3 * MIB)], 4, [(3, 4), (4, 6)]),
+        (10, [(MIB - 1, 2)], 4, [[(0, 2)]]),
+        (10, [(0, 5), (20, MIB), (2 * MIB, 1)], 4, [[(0, 3)]]),
+        # What holds data is put together until a segment is full.
+        (10, [(0, MIB), (2 * MIB, MIB)], 4, [[(0, 1), (2, 3)]]),
+        (
+            10,
+            [(0, 3 * MIB), (5 * MIB, 3 * MIB), (9 * MIB, 1)],
+            4,
+            [[(0, 3), (5, 6)], [(6, 8), (9, 10)]],
+        ),
         # What lies behind the end, or has no length, is nothing.
         (10, [(MIB, 0), (10 * MIB, MIB)], 4, []),
-        (10, [(9 * MIB, 5 * MIB)], 4, [(9, 10)]),
+        (10, [(9 * MIB, 5 * MIB)], 4, [[(9, 10)]]),
     )
     @ddt.unpack
-    def test_stretches(self, size, extents, segment, expected):
+    def test_packs(self, size, extents, segment, expected):
         found = swift_layout.layout(size * MIB, extents, segment * MIB)
         self.assertEqual(
-            [(a * MIB, b * MIB) for a, b in expected], list(found.stretches)
+            expected,
+            [[(a // MIB, b // MIB) for a, b in pack] for pack in found.packs],
         )
         self.assertEqual(MIB, found.hole)
 
     def test_the_end_of_the_image_is_the_end(self):
         found = swift_layout.layout(2 * MIB + 7, [(MIB, MIB + 7)], 64 * MIB)
-        self.assertEqual(((MIB, 2 * MIB + 7),), found.stretches)
+        self.assertEqual((((MIB, 2 * MIB + 7),),), found.packs)
 
     @ddt.data(1, 3, 8, 64)
     def test_many_pieces_get_fewer(self, step):
@@ -61,18 +72,16 @@ class LayoutTestCase(base.BaseTestCase):
         size = 1024 * GIB
         used = [(at * MIB, 1) for at in range(0, MIB, step)]
         found = swift_layout.layout(size, used, 64 * MIB)
-        total = sum(end - start for start, end in found.stretches)
-        runs = 1 + sum(
-            a[1] != b[0]
-            for a, b in zip(found.stretches, found.stretches[1:], strict=False)
-        )
+        stretches = list(itertools.chain(*found.packs))
+        total = sum(end - start for start, end in stretches)
+        runs = 1 + sum(a[1] != b[0] for a, b in itertools.pairwise(stretches))
         self.assertLessEqual(
             2 * runs + total // found.hole, 1000 * swift_layout.PIECES
         )
         self.assertLessEqual(
-            len(found.stretches), runs + 1000 * swift_layout.SEGMENTS + 1
+            len(found.packs), 1000 * swift_layout.SEGMENTS + 1
         )
-        for start, end in found.stretches:
+        for start, end in stretches:
             self.assertEqual((0, 0), (start % MIB, end % MIB))
 
 
@@ -101,20 +110,32 @@ class ZerosTestCase(base.BaseTestCase):
         length = swift_layout.zeros(4 * GIB, pieces)
         self.assertEqual(12 * MIB, length)
         entry = zero(12)
-        lines = swift_layout.entries(4 * GIB, pieces, entry, IMAGE)
+        lines = swift_layout.entries(4 * GIB, pieces, entry)
         self.assertEqual(512, len(lines))
 
 
 @ddt.ddt
 class EntriesTestCase(base.BaseTestCase):
     def lines(self, size, pieces, entry):
-        found = swift_layout.entries(size, pieces, entry, IMAGE)
+        found = swift_layout.entries(size, pieces, entry)
         return [(line.name.removeprefix(IMAGE), line.range) for line in found]
 
     def test_data_alone(self):
         self.assertEqual(
             [('.data-000000000', ''), ('.data-000000004', '')],
             self.lines(6 * MIB, [piece(0, 4), piece(4, 2)], None),
+        )
+
+    def test_a_segment_of_several_pieces(self):
+        segment = swift_layout.Entry('s', 'e', 3 * MIB, 3 * MIB)
+        pieces = [piece(0, 1, segment), piece(4, 2, segment, 1)]
+        self.assertEqual(
+            [
+                ('s', f'0-{MIB - 1}'),
+                ('.zeros', ''),
+                ('s', f'{MIB}-{3 * MIB - 1}'),
+            ],
+            self.lines(6 * MIB, pieces, zero(3)),
         )
 
     def test_zeros_in_front_between_and_behind(self):
@@ -132,13 +153,13 @@ class EntriesTestCase(base.BaseTestCase):
 
     def test_only_the_last_is_short(self):
         size = 5 * MIB + 10
-        found = swift_layout.entries(size, [piece(1, 1)], zero(3), IMAGE)
+        found = swift_layout.entries(size, [piece(1, 1)], zero(3))
         self.assertEqual(
             [MIB, MIB, 3 * MIB, 10], [line.length for line in found]
         )
 
     def test_manifest(self):
-        lines = swift_layout.entries(3 * MIB, [piece(0, 1)], zero(4), IMAGE)
+        lines = swift_layout.entries(3 * MIB, [piece(0, 1)], zero(4))
         text = json.loads(swift_layout.manifest('glance', lines))
         self.assertEqual(
             [
@@ -230,12 +251,12 @@ class DeleteTestCase(base.BaseTestCase):
     def check(self, size, extents, most):
         found = swift_layout.layout(size, extents, 64 * MIB, most)
         pieces = [
-            swift_layout.Piece(start, end - start, 'e')
-            for start, end in found.stretches
+            piece(start // MIB, (end - start) // MIB)
+            for start, end in itertools.chain(*found.packs)
         ]
         length = swift_layout.zeros(size, pieces, most)
         zeros = swift_layout.Entry(f'{IMAGE}.zeros', 'z', length, length)
-        lines = swift_layout.entries(size, pieces, zeros, IMAGE)
+        lines = swift_layout.entries(size, pieces, zeros)
         self.assertLessEqual(
             {line.name for line in lines}, self.deleted(lines, most)
         )
