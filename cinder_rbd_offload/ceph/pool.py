@@ -249,10 +249,12 @@ class Pool:
         metadata: librbd copies what the volume carried, for example its QoS
         limits, and every clone of the image would inherit them. One that is
         no clone any more gets the object map that lasting clones lack. What
-        is so already stays.
+        is so already stays; a snapshot that is removed meanwhile is not made
+        again, for then Glance is deleting the image.
         """
         with self._doing(f'preparing {self.name}/{image} for Glance'):
             with self._open(image) as handle:
+                there = GLANCE_SNAPSHOT in _snapshots(handle)
                 for key, _value in list(handle.metadata_list()):
                     handle.metadata_remove(key)
                 if lacking := self._lacking(handle):
@@ -263,7 +265,7 @@ class Pool:
                     # over all objects from the start again.
                     handle.lock_acquire(self._rbd.RBD_LOCK_MODE_EXCLUSIVE)
                     handle.rebuild_object_map()
-                if GLANCE_SNAPSHOT not in _snapshots(handle):
+                if not there:
                     handle.create_snap(GLANCE_SNAPSHOT)
                 if not handle.is_protected_snap(GLANCE_SNAPSHOT):
                     handle.protect_snap(GLANCE_SNAPSHOT)
@@ -282,6 +284,12 @@ class Pool:
             # Whoever reads it while the map is made may set the flag again.
             with self._open(image, GLANCE_SNAPSHOT, read_only=True) as handle:
                 return not self._unmapped(handle)
+
+    def has_snapshot(self, image: str) -> bool:
+        """Tell whether an image has the snapshot that its location names."""
+        with self._doing(f'looking at {self.name}/{image}'):
+            with self._open(image, read_only=True) as handle:
+                return GLANCE_SNAPSHOT in _snapshots(handle)
 
     def is_open(self, image: str) -> bool:
         """Tell whether somebody has an image open for writing."""

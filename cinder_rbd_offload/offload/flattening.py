@@ -12,6 +12,8 @@ put back once it has been missing for a while; then it can be read, and deleted
 again.
 """
 
+import time
+
 from oslo_log import log as logging
 
 from cinder_rbd_offload import ceph
@@ -19,6 +21,9 @@ from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.offload import job as job_
 
 LOG = logging.getLogger(__name__)
+
+# Seconds, many times as long as Glance takes between the two.
+MOMENT = 2
 
 
 def hand_over(job: job_.Job, cluster: ceph.Cluster) -> None:
@@ -48,6 +53,11 @@ def look_after(job: job_.Job, cluster: ceph.Cluster) -> bool:
         return False
     if job.target.is_sealed(entry.image_id):
         return True
+    if not job.target.has_snapshot(entry.image_id):
+        # Glance has closed the image for a moment, before it removes it.
+        time.sleep(MOMENT)
+        if job.target.id(entry.image_id) != entry.rbd_id:
+            return True
     # Whoever has it open may be removing it just now.
     if not job.target.is_open(entry.image_id):
         job.target.seal(entry.image_id)

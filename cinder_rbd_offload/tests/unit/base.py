@@ -23,6 +23,7 @@ IMAGE = '6ba7b810-9dad-11d1-80b4-00c04fd430c8'
 VOLUME = 'volume-1'
 URL = f'rbd://a-fsid/images/{IMAGE}/snap'
 SIZE = 3 * fake_ceph.BLOCK
+MOMENT = 'cinder_rbd_offload.offload.flattening.MOMENT'
 # What rbd_default_features gives new images.
 FEATURES = 61
 # The middle of the volume is a hole.
@@ -39,6 +40,7 @@ class TestCase(base.BaseTestCase):
                 level=logging.DEBUG, format='%(levelname)s %(message)s'
             )
         )
+        self.useFixture(fixtures.MonkeyPatch(MOMENT, 0))
         self.start_over()
 
     def start_over(self):

@@ -2,6 +2,7 @@
 """A published clone becomes independent, by the manager or by this host."""
 
 import errno
+from unittest import mock
 
 import ddt
 
@@ -72,6 +73,33 @@ class FlatteningTestCase(base.TestCase):
         )
         # It was reported, for the journal and the log.
         self.assertEqual(2, self.job.work.progress.total)
+
+    def test_a_snapshot_that_glance_removes_is_not_made_again(self):
+        """Else Glance would put the image into the trash, for ever."""
+        stored = self.images[base.IMAGE]
+        stored.parent = None
+        # As a lasting clone is made: without an object map.
+        stored.features &= ~24
+        self.cluster.on(
+            'rebuild_object_map', stored.snapshots.clear, when='after'
+        )
+        self.assertRaises(exceptions.CephError, self.look_after)
+        self.assertEqual({}, stored.snapshots)
+        del self.images[base.IMAGE]
+        self.assertTrue(self.look_after())
+
+    def test_an_image_that_glance_is_about_to_remove_is_left_to_it(self):
+        stored = self.images[base.IMAGE]
+        stored.parent = None
+        stored.snapshots.clear()
+
+        def remove(_seconds):
+            del self.images[base.IMAGE]
+
+        with mock.patch.object(
+            flattening.time, 'sleep', autospec=True, side_effect=remove
+        ):
+            self.assertTrue(self.look_after())
 
     def test_what_glance_takes_away_meanwhile_is_put_back(self):
         """It cannot delete an image that is open for writing."""
