@@ -107,7 +107,12 @@ class SwiftUploadTest(base.FunctionalTestCase):
         self.await_volume(volume)
         self.assertIsNone(self.images.find_image(image_id))
         self.assert_nothing_left(volume)
-        self.assertEqual({}, self.objects(image_id))
+        # Neither volume nor image waits for Swift.
+        service.wait(
+            f'the end of {image_id}',
+            lambda: not self.objects(image_id),
+            base.SECONDS,
+        )
         # For an hour it is looked for what Swift may list late.
         self.assertIn('sweeping', self.cluster.journal()[image_id])
         self.cluster.strike(image_id)
