@@ -13,7 +13,6 @@ from typing import Any
 from typing import Protocol
 
 import swiftclient
-from swiftclient import utils
 
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.upload import digests
@@ -31,22 +30,6 @@ class OpenReader(Protocol):
     def __call__(
         self, length: int, md5: digests.Digest
     ) -> AbstractContextManager[Any]: ...
-
-
-class _Body(utils.ReadableToIterable):
-    """What a reader gives, in pieces of its size.
-
-    By ``content_length`` swiftclient would have the body asked for 16 KiB at
-    a time.
-
-    :param length: in bytes, for Content-Length; None where it is not known
-    :ivar len: that, as requests looks for it
-    """
-
-    def __init__(self, reader: Any, length: int | None) -> None:
-        super().__init__(reader, reader_.PIECE)
-        if length is not None:
-            self.len = length
 
 
 class Image:
@@ -144,7 +127,7 @@ class Image:
 
         def put(connection: swiftclient.Connection) -> None:
             etag = connection.put_object(
-                self._container, name, _Body(reader, length)
+                self._container, name, reader, content_length=length
             )
             if etag and etag != md5.hexdigest():
                 raise OSError(
