@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is measured: sizes of volumes, patterns of data, who takes part."""
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 import dataclasses
+from typing import TypeVar
 
+T = TypeVar('T')
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -114,18 +117,26 @@ MATERIALISED = ((THIN_4,), (THIN_64,), (SPECKS,), (DENSE_1,))
 ALL = tuple(case for group in UPLOADS for case in group)
 
 
-def schedule(
-    cases: tuple[Case, ...], methods: tuple[str, ...], rounds: int
-) -> Iterator[tuple[int, Case, str]]:
-    """Say who is measured when: a number of rounds in which all take turns.
+def rotated(those: Iterable[T], number: int) -> list[T]:
+    """Return the order of a round.
 
     Each round begins one further on, so that none always comes after the
     same other.
+
+    :param number: the round's, from 0
     """
+    order = list(those)
+    start = number % len(order)
+    return order[start:] + order[:start]
+
+
+def schedule(
+    cases: tuple[Case, ...], methods: tuple[str, ...], rounds: int
+) -> Iterator[tuple[int, Case, str]]:
+    """Say who is measured when: a number of rounds in which all take turns."""
     pairs = [(case, method) for case in cases for method in methods]
     for number in range(rounds):
-        start = number % len(pairs)
-        for case, method in pairs[start:] + pairs[:start]:
+        for case, method in rotated(pairs, number):
             if number < case.turns(method, rounds):
                 yield number, case, method
 

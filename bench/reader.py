@@ -51,9 +51,7 @@ def run(results: bench_results.Results, say: Callable[[str], None]) -> None:
             ),
         }
         for number in range(results.rounds):
-            names = list(readers)
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
+            for name in cases.rotated(readers, number):
                 seconds, first = _measure(readers[name])
                 results.samples.append(
                     bench_results.Sample(

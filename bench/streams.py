@@ -40,20 +40,18 @@ class Streams(uploads.Uploads):
         :raises Failed: when anything does not go as it should
         """
         self.say(f'filling volumes: {case.title}')
-        senders = list(way.stores)
         with contextlib.ExitStack() as stack:
             types = [
                 stack.enter_context(self._type(BACKENDS[who], store))
                 for who, store in way.stores.items()
             ]
             made = self.volumes([(case, kind) for kind in types])
-            volumes = dict(zip(senders, made, strict=True))
+            volumes = dict(zip(way.stores, made, strict=True))
             stack.callback(self.delete_volumes, made)
             stack.enter_context(self.cluster.latency(way.latency))
             rounds = min(results.rounds, ways.ROUNDS)
             for number in range(rounds):
-                turn = number % len(senders)
-                for who in senders[turn:] + senders[:turn]:
+                for who in cases.rotated(way.stores, number):
                     sample = self._measure(
                         volumes[who], number, case, way, who
                     )

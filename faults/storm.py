@@ -15,12 +15,14 @@ cause, if objects are left in Swift, or if a fault cost more than one segment
 there. The ways run beside one another. Returns 1 if any round was bad.
 """
 
+import abc
 import argparse
 import collections
 from collections.abc import Callable
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import io
 import pathlib
 import random
@@ -39,12 +41,10 @@ from cinder_rbd_offload import glance as glance_api
 from cinder_rbd_offload.tests.fault_proxy import proxy as proxy_
 from cinder_rbd_offload.tests.fault_proxy import rules
 from cinder_rbd_offload.upload import body as body_
-from cinder_rbd_offload.upload import glance_store
 from cinder_rbd_offload.upload import sink
 from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_reference
 from lab import client
-from lab import glance as lab_glance
 from lab import lab as lab_lab
 from lab import swift as lab_swift
 
@@ -80,7 +80,7 @@ class Found:
     seen: str = ''
 
 
-class Way:
+class Way(abc.ABC):
     """One way, with a proxy of its own.
 
     :param port: of the server that the proxy stands before
@@ -128,9 +128,9 @@ class Way:
             seen='\n'.join(map(str, seen)),
         )
 
+    @abc.abstractmethod
     def send(self, image_id: str, data: bytes, chance: random.Random) -> None:
         """Send it, and see that it arrived."""
-        raise NotImplementedError
 
     def _image(self) -> str:
         record = {
@@ -207,7 +207,9 @@ class ToGlance(Way):
         def call(method: str, *args: Any, controller: str = 'images') -> Any:
             return getattr(getattr(images, controller), method)(*args)
 
-        self._glance = glance_api.Glance(call, call, _no_location)
+        self._glance = glance_api.Glance(
+            call, call, functools.partial(call, 'add_image_location')
+        )
 
     def send(self, image_id: str, data: bytes, chance: random.Random) -> None:
         """Send it as a volume is sent."""
@@ -278,22 +280,20 @@ class Store(Way):
 
     def __init__(self, lab: lab_lab.Lab) -> None:
         super().__init__(lab, lab.state.port('swift'))
-        stores = {'ceph': 'rbd', 'files': 'file'}
-        stores |= lab_glance.Glance(lab.state).more_stores
-        stores['swift'] = glance_store.TYPE
-        pairs = ', '.join(':'.join(pair) for pair in stores.items())
         url = urllib.parse.urlsplit(self.swift.get_auth()[0])
+        options = {
+            'swift_store_endpoint': f'{self.proxy.url}{url.path}',
+            'swift_store_large_object_size': 1,
+            'swift_store_large_object_chunk_size': 1,
+            'swift_buffer_on_upload': True,
+            'swift_upload_buffer_dir': lab.state.folder('glance/buffer'),
+            'swift_store_timeout': SILENCE,
+        }
         lab.configure(
             'glance',
             [
-                f'DEFAULT.enabled_backends={pairs}',
-                f'swift.swift_store_endpoint={self.proxy.url}{url.path}',
-                'swift.swift_store_large_object_size=1',
-                'swift.swift_store_large_object_chunk_size=1',
-                'swift.swift_buffer_on_upload=true',
-                'swift.swift_upload_buffer_dir='
-                f'{lab.state.folder("glance/buffer")}',
-                f'swift.swift_upload_timeout={SILENCE}',
+                f'{lab_swift.DIRECT}.{key}={value}'
+                for key, value in options.items()
             ],
         )
 
@@ -307,7 +307,7 @@ class Store(Way):
             headers={
                 'Content-Type': 'application/octet-stream',
                 'X-Auth-Token': self.images.session.get_token(),
-                'X-Image-Meta-Store': 'swift',
+                'X-Image-Meta-Store': lab_swift.DIRECT,
             },
             timeout=300,
         )
@@ -337,12 +337,8 @@ def _nothing() -> None:
     pass
 
 
-def _no_location(image_id: str, url: str, metadata: Any) -> None:
-    raise NotImplementedError
-
-
 def main() -> int:
-    """Run the rounds."""
+    """Read the command line; return 0, or 1 for a bad round."""
     parser = argparse.ArgumentParser(
         prog='python -m faults.storm',
         description='Small uploads with faults on the way, drawn by lot.',
@@ -353,23 +349,34 @@ def main() -> int:
     args = parser.parse_args()
     lab = lab_lab.Lab(args.state, say=print)
     lab.up(swift=True)
-    numbers = iter(range(args.rounds))
+    try:
+        bad = _storm(lab, args.rounds, args.seed)
+    finally:
+        lab.down()
+    print(f'{bad} of {args.rounds} bad')
+    return int(bad > 0)
+
+
+def _storm(lab: lab_lab.Lab, rounds: int, seed: int) -> int:
+    """Run the rounds, the ways beside one another; return how many are bad."""
+    numbers = iter(range(rounds))
     ends: collections.Counter[tuple[str, str]] = collections.Counter()
-    bad = []
+    bad = 0
     lock = threading.Lock()
 
     def work(way: Way) -> None:
+        nonlocal bad
         with way.proxy:
             while True:
                 with lock:
                     number = next(numbers, None)
                 if number is None:
                     return
-                found = way.run(args.seed, number)
+                found = way.run(seed, number)
                 with lock:
                     ends[found.way, found.end] += 1
                     if found.bad:
-                        bad.append(found)
+                        bad += 1
                         print(f'BAD {found.way} {number}: {found.bad}')
                         print(f'{found.cause}\n{found.seen}', flush=True)
                     elif number % 50 == 0:
@@ -383,8 +390,7 @@ def main() -> int:
         list(pool.map(work, ways))
     for (way, end), count in sorted(ends.items()):
         print(f'{way:10} {end:8} {count}')
-    print(f'{len(bad)} of {args.rounds} bad')
-    return int(bool(bad))
+    return bad
 
 
 if __name__ == '__main__':

@@ -98,6 +98,7 @@ class Recovery:
         """
         records = journal.records()
         self._seen = {k: v for k, v in self._seen.items() if k in records}
+        self._swept = {k: v for k, v in self._swept.items() if k in records}
         self._bound &= records.keys()
         for image_id, record in records.items():
             if image_id in active or not self._dead(journal, record.entry):
@@ -241,10 +242,7 @@ class Recovery:
         """Remove what has turned up; tell whether nothing more will."""
         since = self._swept.setdefault(entry.image_id, self._now())
         self._reach(entry).remove()
-        done = self._now() - since > SETTLING
-        if done:
-            del self._swept[entry.image_id]
-        return done
+        return self._now() - since > SETTLING
 
     def _publish(
         self,

@@ -131,13 +131,12 @@ class Pack(Body):
                 if is_zero(cell):
                     continue
                 gap = offset - known
-                if known > begin and gap >= self._hole:
-                    self.found.append((begin, known - begin))
-                    begin = known = offset
-                elif known == begin:
-                    begin = known = offset
-                else:
+                if known > begin and gap < self._hole:
                     yield from zeros(gap)
+                else:
+                    if known > begin:
+                        self.found.append((begin, known - begin))
+                    begin = offset
                 yield cell
                 known = offset + len(cell)
             if known > begin:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -30,6 +31,15 @@ GIB = 1 << 30
 
 INSIDE = 'was made of volume'
 ORDINARY = 'is uploaded in the ordinary way'
+
+SLOW = {
+    # One object after the other, and each read no faster than this.
+    'conf_rbd_concurrent_management_ops': '1',
+    'conf_rbd_qos_bps_limit': str(24 * MIB),
+}
+# From the delete of an image to a volume that is free again, on a busy
+# machine.
+SOON = 15
 
 
 class FunctionalTestCase(testtools.TestCase):
@@ -87,6 +97,23 @@ class FunctionalTestCase(testtools.TestCase):
         volume = self.make_volume(volume_type)
         self.fill(volume, range(1), MIB)
         return volume
+
+    def make_slow_volume(self, volume_type: str, megabytes: int = 400) -> Any:
+        """Make a volume of so much data, which clients take time to move."""
+        volume = self.make_volume(volume_type)
+        self.fill(volume, range(0, megabytes << 20, 4 << 20), 4 * MIB)
+        with self.pool('volumes') as pool:
+            with librbd.Image(pool, f'volume-{volume.id}') as handle:
+                for key, value in SLOW.items():
+                    handle.metadata_set(key, value)
+        return volume
+
+    def crash(self) -> None:
+        """Kill cinder-volume, and bring it up again."""
+        self.addCleanup(self.run_lab, 'up')
+        for pid in self.lab.services['cinder-volume'].process.members():
+            os.kill(pid, signal.SIGKILL)
+        self.assertEqual(0, self.run_lab('up').returncode)
 
     def fill(self, volume: Any, offsets: range, length: int) -> None:
         """Write random bytes at each of some offsets of a volume."""

@@ -11,13 +11,6 @@ import rbd as librbd
 from cinder_rbd_offload.tests.functional import base
 from lab import service
 
-SLOW = {
-    # One object after the other, and each read no faster than this.
-    'conf_rbd_concurrent_management_ops': '1',
-    'conf_rbd_qos_bps_limit': str(24 * base.MIB),
-}
-# From the delete to a volume that is free again, on a busy machine.
-SOON = 15
 METHODS = ('copy', 'clone_flatten')
 PROGRESS = re.compile(
     r'(\d+) % done, about (\d+) of (\d+) MiB, at (\d+) MiB/s'
@@ -27,21 +20,11 @@ PROGRESS = re.compile(
 class CancelTest(base.FunctionalTestCase):
     """Full volumes, so that there is time while they are uploaded."""
 
-    def make_slow_volume(self, kind: str, megabytes: int) -> Any:
-        """Make a volume of so much data, which clients take time to move."""
-        volume = self.make_volume(kind)
-        self.fill(volume, range(0, megabytes << 20, 4 << 20), 4 * base.MIB)
-        with self.pool('volumes') as pool:
-            with librbd.Image(pool, f'volume-{volume.id}') as handle:
-                for key, value in SLOW.items():
-                    handle.metadata_set(key, value)
-        return volume
-
     def assert_made_inside(self, image: Any, volume: Any) -> None:
         """Check an image, with the volume as fast as others again."""
         with self.pool('volumes') as pool:
             with librbd.Image(pool, f'volume-{volume.id}') as handle:
-                for key in SLOW:
+                for key in base.SLOW:
                     handle.metadata_remove(key)
         super().assert_made_inside(image, volume)
 
@@ -67,7 +50,7 @@ class CancelTest(base.FunctionalTestCase):
             self.images.delete_image(image_id)
             started = time.monotonic()
             self.await_volume(volume)
-            self.assertLess(time.monotonic() - started, SOON, kind)
+            self.assertLess(time.monotonic() - started, base.SOON, kind)
             self.assertIn('was deleted in Glance', self.log_of(image_id))
             self.assertNotIn(base.INSIDE, self.log_of(image_id))
             self.assertNotIn(base.ORDINARY, self.log_of(image_id))
