@@ -47,6 +47,7 @@ from cinder_rbd_offload.offload import recover
 from cinder_rbd_offload.offload import tracking
 from cinder_rbd_offload.offload import watch
 from cinder_rbd_offload import opts
+from cinder_rbd_offload import straight
 from cinder_rbd_offload import streaming
 from cinder_rbd_offload.upload import convert
 from cinder_rbd_offload.upload import form
@@ -274,9 +275,11 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                 config.image_upload_attempts,
                 config.image_upload_retry_timeout,
             ),
-            self._swift(),
-            config.rbd_offload_location_timeout,
-            config.rbd_offload_image_size_cap,
+            straight.Settings(
+                self._swift(),
+                config.rbd_offload_location_timeout,
+                config.rbd_offload_image_size_cap,
+            ),
         )
 
     def _swift(self) -> swift_choice.Options:

@@ -1,20 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One upload whose data leaves the cluster: straight to Swift, or to Glance.
 
-What goes straight to Swift takes steps like those inside the cluster::
-
-    step        what it adds                                   journal
-    snapshot    <volume>@offload-<image id>                    sending
-    inspect
-    send        objects in the container of Glance's store
-    publish     a location in Glance                           registering
-    release     takes the volume's snapshot away again
-
-A step that fails has everything removed, and then the data goes to Glance.
+Where the first is not possible, or fails, the second is done.
 """
 
 from collections.abc import Mapping
-import contextlib
 import dataclasses
 
 from oslo_log import log as logging
@@ -22,19 +12,13 @@ from oslo_log import log as logging
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance as glance_api
-from cinder_rbd_offload.offload import inspection
 from cinder_rbd_offload.offload import job as job_
 from cinder_rbd_offload.offload import journal as journal_
-from cinder_rbd_offload.offload import limits
-from cinder_rbd_offload.offload import plan
-from cinder_rbd_offload.offload import publish
-from cinder_rbd_offload.offload import refusals
 from cinder_rbd_offload.offload import watch
+from cinder_rbd_offload import straight
 from cinder_rbd_offload.upload import form as form_
 from cinder_rbd_offload.upload import sink
 from cinder_rbd_offload.upload import stream
-from cinder_rbd_offload.upload import swift
-from cinder_rbd_offload.upload import swift_choice
 
 LOG = logging.getLogger(__name__)
 
@@ -47,16 +31,12 @@ class Settings:
 
     :param ahead: the bytes that one upload reads ahead, at most
     :param patience: how long faults of Glance are borne
-    :param swift: what goes straight to Swift
-    :param location_timeout: seconds that Glance has to take a location
-    :param image_size_cap: the bytes of the largest image that Glance takes
+    :param straight: those of what goes straight to Swift
     """
 
     ahead: int
     patience: sink.Patience
-    swift: swift_choice.Options
-    location_timeout: float
-    image_size_cap: int
+    straight: straight.Settings
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -134,8 +114,11 @@ class Streaming:
     def _sent_to_swift(self) -> bool:
         """Send it straight to Swift; tell whether that was possible."""
         image_id = self.record.entry.image_id
+        way = straight.Straight(
+            *(self.settings.straight, self.journal, self.record, self.glance)
+        )
         try:
-            store = self._swift_store()
+            store = way.store(self.form, self.store_id)
             if store is None:
                 return False
             if isinstance(store, str):
@@ -146,7 +129,7 @@ class Streaming:
                 return False
             job, origin = self._job()
             with watch.Watch(job, self.glance):
-                self._send_to_swift(job, origin, store)
+                way.send(job, origin, store)
         except exceptions.OffloadError as exc:
             if not exc.retriable:
                 raise
@@ -164,140 +147,3 @@ class Streaming:
             )
             return False
         return True
-
-    def _swift_store(self) -> glance_api.Store | str | None:
-        """Return the store that it goes to; or say why to none directly.
-
-        :returns: None where none is ever gone to directly
-        """
-        if not self.settings.swift.references:
-            return None
-        if self.form.disk_format != 'raw' or self.form.compressed:
-            return 'only a raw image has the bytes of the volume'
-        try:
-            stores = self.glance.stores()
-        # To send the data through Glance will succeed, or say what is wrong.
-        except Exception as exc:
-            return f'Glance did not name its stores: {exc}'
-        store = plan.find_store(stores, self.store_id)
-        if isinstance(store, str):
-            return store
-        against = swift_choice.reason_against(store, self.settings.swift)
-        if not against and refusals.recall(self.journal, store):
-            against = (
-                f'within a day, Glance has refused a location in {store.id}'
-            )
-        return against or store
-
-    def _send_to_swift(
-        self, job: job_.Job, origin: stream.Origin, store: glance_api.Store
-    ) -> None:
-        container = store.container or ''
-        target = swift_choice.target(
-            *(store.id, container, self.settings.swift),
-            *(job.image_id, job.work.check),
-        )
-        data = _Claimed(target.sink, self.record)
-        publication = publish.Publication(
-            *(self.glance, data, job.image_id, target.url),
-            self.settings.location_timeout,
-        )
-        self.record.update(
-            stage=Stage.SENDING,
-            method='swift',
-            store=store.id,
-            container=container,
-            location=target.url,
-        )
-        try:
-            size = self._send(job, origin, target.sink)
-            self.record.update(stage=Stage.REGISTERING)
-            publication.run(size)
-        except exceptions.TakenOver:
-            raise
-        except exceptions.LocationUnknown:
-            # That may last; the volume need not wait for it.
-            origin.drop()
-            raise
-        except Exception as exc:
-            self._undo(origin, target.sink, exc)
-            if isinstance(exc, exceptions.LocationRefused):
-                refusals.remember(self.journal, store)
-            raise
-        # The image is active. Whoever reads the entry finds that out.
-        with contextlib.suppress(exceptions.OffloadError):
-            if origin.drop():
-                self.record.update(stage=Stage.STARTED)
-
-    def _send(
-        self, job: job_.Job, origin: stream.Origin, target: swift.SwiftSink
-    ) -> int:
-        """Have the data in Swift; return the bytes of the image."""
-        origin.take()
-        with origin.opened() as source:
-            size = source.size
-            limits.check(
-                *(job.image_id, size, None, self.settings.image_size_cap),
-                *(self.glance.size_left(), 0, ''),
-            )
-            self.record.update(
-                size=size,
-                bytes=job.source.used(job.volume, job.snapshot) or size,
-            )
-            readable = origin.native(source)
-            head = readable.pread(0, min(inspection.HEAD, size))
-            if reason := inspection.doubt(head):
-                raise exceptions.FormatDoubtful(job.volume, reason)
-            target.send(
-                readable, lambda done: job.work.progress.report(done, size)
-            )
-        return size
-
-    def _undo(
-        self,
-        origin: stream.Origin,
-        target: swift.SwiftSink,
-        cause: Exception,
-    ) -> None:
-        """Remove what there is.
-
-        :raises NotUndone: when some of it is still there
-        """
-        image_id = self.record.entry.image_id
-        # The volume need not wait for Swift.
-        dropped = origin.drop()
-        try:
-            # From here on there is nothing to publish any more.
-            self.record.update(stage=Stage.SENDING)
-            target.remove()
-        except exceptions.TakenOver:
-            raise
-        # Whatever hinders it, recovery has another try.
-        except Exception as exc:
-            LOG.warning(
-                'What the upload of image %(image)s has left in Swift is not '
-                'yet removed: %(error)s',
-                {'image': image_id, 'error': exc},
-            )
-            raise exceptions.NotUndone(image_id, cause) from cause
-        if not dropped:
-            raise exceptions.NotUndone(image_id, cause) from cause
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Claimed:
-    """What is in Swift, as long as no other host has taken the upload over.
-
-    Ceph shuts out a host that comes back after that; Swift does not.
-    """
-
-    sink: swift.SwiftSink
-    record: journal_.Record
-
-    def withdraw(self) -> None:
-        self.record.update()
-        self.sink.withdraw()
-
-    def restore(self) -> None:
-        self.record.update()
-        self.sink.restore()

@@ -26,9 +26,10 @@ FLOORS = {
     'glance': 1,
     'keystone': 1,
     'identity': 3,
-    'streaming': 3,
-    'driver': 4,
-    'cmd': 4,
+    'straight': 3,
+    'streaming': 4,
+    'driver': 5,
+    'cmd': 5,
 }
 ROOM = 2
 
