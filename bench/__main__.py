@@ -21,7 +21,7 @@ from lab import lab as lab_lab
 from lab import service
 
 STARTED = time.monotonic()
-ROUNDS = 5
+ROUNDS = 3
 # What is not a case inside the cluster, by its name on the command line.
 STREAMS, READERS = 'streams', 'readers'
 QUICK = (cases.THIN_1, cases.THIN_64, cases.SPECKS)

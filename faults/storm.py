@@ -359,19 +359,15 @@ def main() -> int:
 
 def _storm(lab: lab_lab.Lab, rounds: int, seed: int) -> int:
     """Run the rounds, the ways beside one another; return how many are bad."""
-    numbers = iter(range(rounds))
     ends: collections.Counter[tuple[str, str]] = collections.Counter()
     bad = 0
     lock = threading.Lock()
 
-    def work(way: Way) -> None:
+    # Each way has numbers of its own, so that one round can be run again.
+    def work(way: Way, numbers: range) -> None:
         nonlocal bad
         with way.proxy:
-            while True:
-                with lock:
-                    number = next(numbers, None)
-                if number is None:
-                    return
+            for number in numbers:
                 found = way.run(seed, number)
                 with lock:
                     ends[found.way, found.end] += 1
@@ -385,9 +381,10 @@ def _storm(lab: lab_lab.Lab, rounds: int, seed: int) -> int:
     makers: tuple[Callable[[lab_lab.Lab], Way], ...]
     makers = (ToGlance, Straight, Store)
     ways = [make(lab) for make in makers]
+    shares = [range(first, rounds, len(ways)) for first in range(len(ways))]
     lab_swift.account(lab.state).put_container(CONTAINER)
     with concurrent.futures.ThreadPoolExecutor(len(ways)) as pool:
-        list(pool.map(work, ways))
+        list(pool.map(work, ways, shares))
     for (way, end), count in sorted(ends.items()):
         print(f'{way:10} {end:8} {count}')
     return bad
