@@ -51,6 +51,11 @@ TYPE = 'swift_resumable'
 OPTIONS = [*swift.BaseStore.OPTIONS, *store_opts.resumable_opts]
 
 
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """List what is ours for oslo.config; Glance lists the rest as well."""
+    return [(TYPE, store_opts.resumable_opts)]
+
+
 class StoreLocation(swift_location.LocationMixin, swift.StoreLocation):
     """A location; glance_store looks for it in the module of the store."""
 

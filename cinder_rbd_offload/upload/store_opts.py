@@ -4,7 +4,7 @@
 from oslo_config import cfg
 from oslo_utils import units
 
-resumable_opts = [
+resumable_opts: list[cfg.Opt] = [
     cfg.IntOpt(
         'swift_upload_buffer_budget',
         default=10 * units.Gi,

@@ -9,6 +9,7 @@ from oslotest import base
 
 from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload import opts
+from cinder_rbd_offload.upload import store_opts
 
 
 @ddt.ddt
@@ -73,4 +74,12 @@ class OptsTestCase(base.BaseTestCase):
         self.assertEqual(
             [('backend_defaults', opts.driver_opts + opts.upload_opts)],
             entry.load()(),
+        )
+
+    def test_the_sample_generator_finds_the_options_of_the_store(self):
+        (entry,) = metadata.entry_points(
+            group='oslo.config.opts', name='cinder_rbd_offload.glance_store'
+        )
+        self.assertEqual(
+            [('swift_resumable', store_opts.resumable_opts)], entry.load()()
         )
