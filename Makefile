@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo   compare the stock driver and ours on a fresh lab
+# make unit   the unit tests; TEST=test_plan for some of them
 # make test   lint, unit tests, and functional tests on a fresh lab
 # make bench  measure the stock driver and each method of ours on a fresh lab,
 #             and write the figures into the documents and the README
@@ -8,10 +9,14 @@
 
 PYTHON3 := .venv/bin/python
 
-.PHONY: bench demo faults test lint docs lab lab-down setup
+.PHONY: bench demo faults unit test lint docs lab lab-down setup
 
 demo: setup
 	$(PYTHON3) -m lab --state .lab/demo demo
+
+unit: setup
+	OS_TEST_TIMEOUT=60 PYTHONWARNINGS=ignore::DeprecationWarning \
+	    .venv/bin/stestr run $(TEST)
 
 test: setup
 	$(PYTHON3) tools/run_tests.py
