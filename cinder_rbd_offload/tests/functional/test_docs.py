@@ -28,6 +28,8 @@ MODULES = {
     'rbd-offload-status': ('cinder_rbd_offload.cmd.upgrade', '{} "$@"'),
 }
 EXAMPLE = 'example'
+# What uploads remember of Glance's pool.
+REMEMBERED = 'clones in images/'
 # What some of the commands print, if they do what they are there for.
 SHOWS = {
     'ceph auth get client.cinder': 'profile rbd',
@@ -37,7 +39,6 @@ SHOWS = {
     'oslo-config-generator --namespace cinder_rbd_offload.glance_store': (
         '#swift_upload_buffer_budget = '
     ),
-    'rados -p volumes listomapvals rbd_offload.journal': 'clones in images/',
     'rbd snap ls volumes/volume-$VOLUME': 'offload-',
     f'{documented.VENV}python -m lab status': 'ready',
 }
@@ -150,6 +151,8 @@ class DocumentedTest(base.FunctionalTestCase):
         self.cluster.change('snap', 'protect', f'images/{draft}@snap')
         journal = 'rados -p volumes {} rbd_offload.journal'
         self.before[journal.format('rm')] = self.await_empty_journal
+        forget = f"{journal.format('rmomapkey')} '{REMEMBERED}'"
+        self.before[forget] = self.assert_remembered
         self.before[f'{journal.format("rmomapkey")} $IMAGE'] = (
             self.enter_what_nobody_reads
         )
@@ -159,6 +162,13 @@ class DocumentedTest(base.FunctionalTestCase):
             self.assertNotIn(image.id, self.cluster.journal())
 
         self.check = check
+
+    def assert_remembered(self) -> None:
+        """Check that there is something to forget."""
+        done = self.run_command(
+            'rados -p volumes listomapkeys rbd_offload.journal'
+        )
+        self.assertIn(REMEMBERED, done.stdout.splitlines())
 
     def await_empty_journal(self) -> None:
         """Wait until the journal may be removed, as the page says."""
