@@ -35,10 +35,10 @@ from oslo_service import loopingcall
 from oslo_utils import units
 
 from cinder_rbd_offload import ceph
-from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance
 from cinder_rbd_offload import identity
 from cinder_rbd_offload import keystone
+from cinder_rbd_offload.metrics import meter
 from cinder_rbd_offload.offload import attempt
 from cinder_rbd_offload.offload import job as job_
 from cinder_rbd_offload.offload import journal as journal_
@@ -55,6 +55,7 @@ from cinder_rbd_offload.upload import sink
 from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_choice
 from cinder_rbd_offload.upload import swift_reference
+from cinder_rbd_offload import user_messages
 
 LOG = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         # The images that this process works on.
         self._uploads: set[str] = set()
         self._settings: attempt.Settings | None = None
+        self._meter = meter.Meter(self.host or '')
 
     @classmethod
     def get_driver_options(cls) -> list[cfg.Opt]:
@@ -104,6 +106,10 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             config.rbd_offload_image_size_cap,
             config.rbd_offload_data_pools,
         )
+        self._meter = meter.Meter(
+            self.host, config.rbd_offload_metrics_directory
+        )
+        self._meter.begin()
         recovery = recover.Recovery(
             *(identity.find, identity.act_for, identity.release, _free),
             self._reach,
@@ -128,7 +134,10 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             way cannot take it over
         """
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_translated())
+            stack.enter_context(user_messages.translated(context, volume))
+            upload = stack.enter_context(
+                self._meter.measured(image_meta['id'], volume)
+            )
             offloads = self.configuration.rbd_offload_method != 'off'
             streams = self.configuration.image_upload_method == 'stream'
             if offloads or streams:
@@ -146,6 +155,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                         {'image': image_meta['id'], 'error': exc},
                     )
                 else:
+                    upload.record = tracked[1]
                     if offloads and self._offload(
                         *tracked, api, volume, image_meta
                     ):
@@ -353,7 +363,7 @@ def _ordinary(
     connection: ceph.Connection, record: journal_.Record
 ) -> Iterator[None]:
     """Show in the journal that Cinder's own driver uploads."""
-    record.update(stage=journal_.Stage.ORDINARY)
+    record.update(stage=journal_.Stage.ORDINARY, method=meter.ORDINARY)
     job = job_.Job(connection.source, connection.source, record)
     with watch.Watch(job):
         yield
@@ -374,14 +384,3 @@ def _free(volume_id: str) -> None:
     )
     status = 'in-use' if attached else 'available'
     volume.conditional_update({'status': status}, {'status': 'uploading'})
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Raise our errors as those that Cinder knows."""
-    try:
-        yield
-    except exceptions.NoRoom as exc:
-        raise cinder_exception.ImageLimitExceeded(str(exc)) from exc
-    except exceptions.OffloadError as exc:
-        raise base_rbd.RBDDriverException(reason=exc) from exc

@@ -135,6 +135,22 @@ Possible values:
 * A number of seconds, 1 or more.
 """,
     ),
+    cfg.StrOpt(
+        'rbd_offload_metrics_directory',
+        default='',
+        help="""
+The directory that node_exporter's textfile collector reads.
+
+Each back end has a file of its own there, which everybody may read, with
+counters of its uploads by method and outcome. The user of cinder-volume needs
+the right to write to the directory.
+
+Possible values:
+
+* A path, for example: /var/lib/prometheus/node-exporter
+* Empty for no such file
+""",
+    ),
 ]
 
 upload_opts: list[cfg.Opt] = [

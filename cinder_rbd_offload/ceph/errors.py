@@ -9,12 +9,18 @@ from cinder_rbd_offload import exceptions
 
 
 @contextlib.contextmanager
-def named(bindings: Any, doing: str, pool: str) -> Iterator[None]:
+def named(
+    bindings: Any,
+    doing: str,
+    pool: str,
+    error: type[exceptions.CephError] = exceptions.CephError,
+) -> Iterator[None]:
     """Raise the errors of one of Ceph's modules as ours.
 
     :param bindings: the module, ``rados`` or ``rbd``
     :param doing: the operation, for example ``copying volumes/a@b``
     :param pool: the pool whose capability it needs
+    :param error: what is raised when it failed otherwise
     :raises CephNotPermitted: when the cephx user lacks a capability
     :raises CephError: when the operation failed
     """
@@ -26,4 +32,4 @@ def named(bindings: Any, doing: str, pool: str) -> Iterator[None]:
     except tuple(denied) as exc:
         raise exceptions.CephNotPermitted(doing, pool) from exc
     except bindings.Error as exc:
-        raise exceptions.CephError(doing, exc) from exc
+        raise error(doing, exc) from exc

@@ -128,9 +128,12 @@ class Pool:
         On an attached volume librbd asks the client that holds the exclusive
         lock, which finishes the writes under way first: the snapshot is one
         instant.
+
+        :raises SnapshotFailed: when that failed
         """
         with self._doing(
-            f'taking the snapshot {self.name}/{image}@{snapshot}'
+            f'taking the snapshot {self.name}/{image}@{snapshot}',
+            exceptions.SnapshotFailed,
         ):
             with self._open(image) as handle:
                 handle.create_snap(snapshot)
@@ -353,8 +356,12 @@ class Pool:
         finally:
             handle.close()
 
-    def _doing(self, doing: str) -> contextlib.AbstractContextManager[None]:
-        return errors.named(self._rbd, doing, self.name)
+    def _doing(
+        self,
+        doing: str,
+        error: type[exceptions.CephError] = exceptions.CephError,
+    ) -> contextlib.AbstractContextManager[None]:
+        return errors.named(self._rbd, doing, self.name, error)
 
     @contextlib.contextmanager
     def _making(self, doing: str, image: str) -> Iterator[None]:

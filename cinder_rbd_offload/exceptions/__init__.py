@@ -8,6 +8,7 @@
     |   +-- CephNotPermitted the cephx user lacks a capability
     |   +-- CephUnreachable  there is no connection to the cluster
     |   +-- ImageExists      the image's name is taken in Glance's pool
+    |   +-- SnapshotFailed   a volume's snapshot could not be taken
     +-- BindingsMissing      Ceph's Python modules are not installed
     +-- ConfigUnusable       cinder.conf does not say what is needed of it
     +-- ConversionFailed     a program that converts or compresses has failed
@@ -46,6 +47,7 @@ from cinder_rbd_offload.exceptions.ceph import CephNotPermitted
 from cinder_rbd_offload.exceptions.ceph import CephUnreachable
 from cinder_rbd_offload.exceptions.ceph import ConfigUnusable
 from cinder_rbd_offload.exceptions.ceph import ImageExists
+from cinder_rbd_offload.exceptions.ceph import SnapshotFailed
 from cinder_rbd_offload.exceptions.glance import FormatDoubtful
 from cinder_rbd_offload.exceptions.glance import ImageGone
 from cinder_rbd_offload.exceptions.glance import ImageTaken
@@ -90,6 +92,7 @@ __all__ = [
     'NotUndone',
     'OffloadError',
     'RewindRefused',
+    'SnapshotFailed',
     'SourceEnded',
     'SourceExceeds',
     'SourceFailed',

@@ -65,6 +65,22 @@ class ImageExists(CephError):
         )
 
 
+class SnapshotFailed(CephError):
+    """A volume's snapshot could not be taken.
+
+    :param doing: what was attempted
+    :param cause: the error that librbd raised
+    """
+
+    def __init__(self, doing: str, cause: Exception) -> None:
+        base.OffloadError.__init__(
+            self,
+            f'{doing} failed: {type(cause).__name__}: {cause}. Look at the '
+            "volume's limit of snapshots (rbd snap limit) and at the health "
+            'of the cluster',
+        )
+
+
 class BindingsMissing(base.OffloadError):
     """Ceph's Python modules are not installed.
 

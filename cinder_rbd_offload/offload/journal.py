@@ -157,6 +157,7 @@ class Record:
 
     :param table: where it is
     :param text: the entry as it is there
+    :ivar methods: those that this process has tried, the last one last
     """
 
     def __init__(self, table: ceph.Table, text: str) -> None:
@@ -165,6 +166,7 @@ class Record:
         # The work and its signs of life change the entry at the same time.
         self._lock = threading.Lock()
         self.entry = Entry.from_text(text)
+        self.methods: list[str] = []
 
     def update(self, **changes: Any) -> None:
         """Change fields of the entry, and show that its owner lives.
@@ -177,6 +179,8 @@ class Record:
             entry = dataclasses.replace(self.entry, beat=beat, **changes)
             self._swap(entry, entry.to_text())
             self.entry = entry
+            if method := changes.get('method'):
+                self.methods.append(method)
 
     def strike(self) -> None:
         """Take the entry out; nothing is left to do.

@@ -25,6 +25,7 @@ from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload import opts
 from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests.unit import base
+from cinder_rbd_offload import user_messages
 
 VOLUME_ID = '4c39c3c7-168f-4b32-b585-77f1b3bf0a38'
 FAR_STORE = {
@@ -75,6 +76,7 @@ class DriverTestCase(base.TestCase):
         self.looping = self.patch(
             driver.loopingcall, 'FixedIntervalLoopingCall'
         )
+        self.messages = self.patch(user_messages.message_api, 'API')
         self.released = self.patch(identity, 'release')
         if not self.frees:
             self.free = self.patch(driver, '_free')
@@ -104,7 +106,7 @@ class DriverTestCase(base.TestCase):
         self.driver.check_for_setup_error()
         self.cluster.reached.clear()
         self.volume = objects.Volume(
-            id=VOLUME_ID, _name_id=None, volume_type=None
+            id=VOLUME_ID, _name_id=None, volume_type=None, size=1
         )
         self.volumes[self.volume.name] = self.volumes.pop(base.VOLUME)
         self.before = self.cluster.state()

@@ -216,7 +216,7 @@ class FaultsTestCase(SwiftTestCase):
         self.swift.wrong = lambda method, name: (
             Wrong(status=507) if method == 'PUT' else None
         )
-        self.assertFails('has no room')
+        self.assertFails('has no room', exception.ImageLimitExceeded)
         self.assertNothing()
         self.assertEnded()
 

@@ -20,6 +20,7 @@ ERRORS = (
         'rbd-offload doctor',
     ),
     (exceptions.CephUnreachable('cinder', '/a/conf', CAUSE), 'rbd_ceph_conf'),
+    (exceptions.SnapshotFailed('snapping a', CAUSE), 'rbd snap limit'),
     (exceptions.BindingsMissing(ImportError('rbd')), 'python3-rbd'),
     (exceptions.ConfigUnusable('no file'), 'cannot be used'),
     (
@@ -70,6 +71,7 @@ RETRIABLE = {
     'SwiftLost',
     'SwiftRefused',
     'RewindRefused',
+    'SnapshotFailed',
     'SpoolFull',
 }
 
@@ -130,6 +132,7 @@ class ExceptionsTestCase(base.BaseTestCase):
             'NoSpace': 'converting a failed: ',
             'NotDelegated': f'image id is active with the data at {URL}',
             'NotUndone': 'image id failed: no answer',
+            'SnapshotFailed': 'snapping a failed: TimeoutError: no answer',
             'SwiftFull': 'writing a failed, ',
             'SwiftLost': 'writing a failed in Swift for 7 s',
             'SwiftRefused': 'writing a was refused: HTTP 403',

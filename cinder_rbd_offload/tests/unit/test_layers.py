@@ -27,6 +27,7 @@ FLOORS = {
     'keystone': 1,
     'identity': 3,
     'straight': 3,
+    'user_messages': 3,
     'streaming': 4,
     'driver': 5,
     'cmd': 5,
@@ -35,7 +36,7 @@ ROOM = 2
 
 # Who alone may import what others provide.
 OWNERS = {
-    'cinder': {'driver', 'identity'},
+    'cinder': {'driver', 'identity', 'user_messages'},
     'glance_store': {'upload.glance_store'},
     'rados': {'ceph'},
     'rbd': {'ceph'},
@@ -121,6 +122,7 @@ class LayersTestCase(base.BaseTestCase):
         ('offload.plan', 'from ..upload import source'),
         ('keystone', 'from cinder import service_auth'),
         ('keystone', f'from {PACKAGE} import ceph'),
+        ('metrics.meter', f'from {PACKAGE}.offload import journal'),
         ('offload.recover', f'from {PACKAGE} import identity'),
         ('offload.journal', 'import rados'),
         ('driver', 'import eventlet.tpool'),
