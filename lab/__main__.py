@@ -87,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser(
         'demo', help='compare both drivers in a fresh lab, and purge it'
     )
+    show.add_argument(
+        '--readme',
+        type=pathlib.Path,
+        help='write the results between the marks of this file, too',
+    )
     show.set_defaults(run=_demo)
 
     env = commands.add_parser('env', help='print what a client needs')
@@ -137,7 +142,9 @@ def _configure(lab: lab_lab.Lab, args: argparse.Namespace) -> None:
 def _demo(lab: lab_lab.Lab, args: argparse.Namespace) -> int:
     try:
         lab.up()
-        equal = demo.run(lab, lambda line: print(f'=> {line}', flush=True))
+        equal = demo.run(
+            lab, lambda line: print(f'=> {line}', flush=True), args.readme
+        )
     except BaseException:
         lab.down()
         raise

@@ -92,6 +92,16 @@ def used(ioctx: Any, image: str) -> int:
     return sum(lengths)
 
 
+def has_parent(ioctx: Any, image: str) -> bool:
+    """Tell whether an image reads data of another one."""
+    with rbd.Image(ioctx, image, read_only=True) as source:
+        try:
+            source.parent_info()
+        except rbd.ImageNotFound:
+            return False
+    return True
+
+
 def contents(ioctx: Any) -> dict[str, list[str]]:
     """Return the images of a pool with their snapshots."""
     return {
