@@ -5,11 +5,12 @@
 # make bench  measure the stock driver and each method of ours on a fresh lab,
 #             and write the figures into the documents and the README
 # make faults kill the services while uploads run, in 208 rounds, and audit
+# make tempest   run Tempest on the stock driver and on ours, side by side
 # make lab    bring a lab up and leave it running (make lab-down ends it)
 
 PYTHON3 := .venv/bin/python
 
-.PHONY: bench demo faults unit test lint docs lab lab-down setup
+.PHONY: bench demo faults unit test lint docs lab lab-down setup tempest
 
 demo: setup
 	$(PYTHON3) -m lab --state .lab/demo demo
@@ -28,6 +29,10 @@ bench: setup
 
 faults: setup
 	$(PYTHON3) -m faults --state .lab/faults --hosts 2 --purge
+
+# STEPS=uploads, volumes or locations runs a part of it.
+tempest: setup
+	$(PYTHON3) tools/run_tempest.py $(STEPS)
 
 lint: setup
 	PATH="$(CURDIR)/.venv/bin:$$PATH" tools/lint.sh
