@@ -7,23 +7,13 @@ import pathlib
 from typing import ClassVar
 import uuid
 
+from lab import cloud
 from lab import service
 
-# What the deployment guides give, and for client.cinder the right to write
-# Glance's pool (the guides: to read it), which an offloaded upload needs.
-CAPS = {
-    'cinder': {
-        'mon': 'profile rbd',
-        'osd': 'profile rbd pool=volumes, profile rbd pool=images',
-        'mgr': 'profile rbd pool=volumes, profile rbd pool=images',
-    },
-    'glance': {
-        'mon': 'profile rbd',
-        'osd': 'profile rbd pool=images',
-        'mgr': 'profile rbd pool=images',
-    },
-}
 POOLS = ('volumes', 'images')
+CAPS = {
+    user: cloud.options(f'ceph {user}', POOLS) for user in ('cinder', 'glance')
+}
 
 
 class Daemon(service.Service):
@@ -119,7 +109,8 @@ class Monitor(Daemon):
 
     def furnish(self) -> None:
         """Let clone v2 be used, as any cluster of the last years does."""
-        self.admin('osd', 'set-require-min-compat-client', 'mimic')
+        for option, value in cloud.options('ceph cluster').items():
+            self.admin('osd', f'set-{option.replace("_", "-")}', value)
 
 
 class Manager(Daemon):

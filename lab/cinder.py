@@ -11,6 +11,7 @@ import sys
 import openstack.exceptions
 
 from lab import client
+from lab import cloud
 from lab import mariadb
 from lab import rabbitmq
 from lab import service
@@ -22,17 +23,11 @@ BACKENDS = ('upstream', 'offload', *METHODS)
 
 def _section(backend: str) -> str:
     """Write a back end's section of cinder.conf."""
-    upstream = backend == 'upstream'
-    driver = (
-        'cinder.volume.drivers.rbd.RBDDriver'
-        if upstream
-        else 'cinder_rbd_offload.driver.RBDOffloadDriver'
-    )
-    lines = [
-        f'[{backend}]',
-        f'volume_backend_name = {backend}',
-        f'volume_driver = {driver}',
-    ]
+    lines = [f'[{backend}]', f'volume_backend_name = {backend}']
+    if backend == 'upstream':
+        lines.append('volume_driver = cinder.volume.drivers.rbd.RBDDriver')
+    else:
+        lines.append(cloud.lines('cinder backend'))
     if backend in METHODS:
         lines.append(f'rbd_offload_method = {backend}')
     return '\n'.join(lines) + '\n'
@@ -70,6 +65,7 @@ class Cinder(service.Service):
             ceph_conf=self.state.root / 'ceph' / 'ceph.conf',
             privsep=f'{helper}{service.program("privsep-helper")}',
             key=self.state.once('key', lambda: secrets.token_hex(32)),
+            service_user=cloud.lines('cinder service_user'),
             stores=self._stores(),
             options=self.options,
         )

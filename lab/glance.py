@@ -4,6 +4,7 @@
 import sys
 
 from lab import client
+from lab import cloud
 from lab import mariadb
 from lab import service
 from lab import state as lab_state
@@ -58,6 +59,8 @@ class Glance(service.Service):
             reference=swift.REFERENCE,
             region=client.REGION,
             direct=swift.DIRECT,
+            default=cloud.lines('glance DEFAULT'),
+            authtoken=cloud.lines('glance keystone_authtoken'),
             options=self.options,
         )
 

@@ -15,7 +15,11 @@ REQUIREMENTS='requirements.txt test-requirements.txt doc/requirements.txt
 say() { echo "==> $*"; }
 
 as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
 }
 
 # Install packages without letting any of them start a service: the lab runs
@@ -62,7 +66,7 @@ done
 wanted=$(cat $REQUIREMENTS setup.cfg | sha256sum)
 if [ "$wanted" != "$(cat .venv/installed 2>/dev/null)" ]; then
     say "installing Python packages into .venv"
-    # shellcheck disable=SC2046
+    # shellcheck disable=SC2046,SC2086
     .venv/bin/pip install -q $(printf -- '-r %s ' $REQUIREMENTS) -e .
     echo "$wanted" >.venv/installed
 fi
