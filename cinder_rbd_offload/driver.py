@@ -63,6 +63,9 @@ _OPTS = opts.driver_opts + opts.upload_opts
 
 cfg.CONF.register_opts(_OPTS, group=configuration.SHARED_CONF_GROUP)
 
+# Cinder before 29 has no word for it: it always runs on eventlet.
+_on_native_threads = getattr(utils, 'tpool_wrap', None) or base_rbd.tpool.Proxy
+
 
 @interface.volumedriver
 class RBDOffloadDriver(base_rbd.RBDDriver):
@@ -188,7 +191,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         with base_rbd.RADOSClient(self) as client:
             yield ceph.Connection(
                 *(self.rados, self.rbd, client.cluster, client.ioctx),
-                *(client.features, utils.tpool_wrap),
+                *(client.features, _on_native_threads),
             )
 
     def _journal(self, connection: ceph.Connection) -> journal_.Journal:
