@@ -39,7 +39,8 @@ class Shell(app.App):
     DEFAULT_VERBOSE_LEVEL = 0
 
     def __init__(self) -> None:
-        manager = commandmanager.CommandManager()
+        # No entry points; cliff before 4.13 wants to be told so.
+        manager = commandmanager.CommandManager('')
         for name, command in COMMANDS.items():
             manager.add_command(name, command)
         super().__init__(
