@@ -82,6 +82,10 @@ function ini_has_option {
 }
 
 function setup_develop {
+    if [[ "$1" == -bindep ]]; then
+        shift
+        install_bindep "$1/bindep.txt"
+    fi
     pip_install -e "$1"
 }
 

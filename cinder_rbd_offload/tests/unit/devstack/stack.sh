@@ -63,8 +63,8 @@ if [[ -n "${DEVSTACK_DIR:-}" ]]; then
 else
     source "$HERE/functions.sh"
 fi
-silence pip_install pip_uninstall install_package run_process git_clone \
-    restart_service start_service stop_service
+silence pip_install pip_uninstall install_package install_bindep \
+    run_process git_clone restart_service start_service stop_service
 
 function echo_summary {
     echo "$@"

@@ -118,12 +118,15 @@ class StackTestCase(PluginTestCase):
     def test_the_order_of_things(self):
         self.run_script('stack')
         calls = self.calls()
+        names = [call[0] for call in calls]
+        packages = names.index('install_bindep')
+        self.assertEqual(f'{ROOT}/bindep.txt', calls[packages][1])
         install = calls.index(['pip_install', '-e', str(ROOT)])
         caps = [i for i, call in enumerate(calls) if 'caps' in call]
         start = calls.index(['services', 'are', 'started'])
         conf = str(self.state / 'etc' / 'cinder.conf')
         doctor = calls.index(['rbd-offload', 'doctor', '--config-file', conf])
-        order = [install, *caps, start, doctor]
+        order = [packages, install, *caps, start, doctor]
         self.assertEqual(sorted(order), order)
         self.assertEqual(2, len(caps))
 
