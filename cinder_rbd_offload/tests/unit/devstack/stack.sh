@@ -97,19 +97,23 @@ silence install_ceph get_cephadm client_config import_libvirt_secret_ceph \
     disable_cephadm cleanup_ceph
 CEPHADM=cephadm
 
+function phase {
+    record phase "$@"
+    run_phase "$@"
+}
+
 case $1 in
     stack)
-        run_phase stack pre-install
+        phase stack pre-install
         configure_glance
         configure_cinder
-        run_phase stack install
-        run_phase stack post-config
-        record services are started
-        run_phase stack extra
-        run_phase stack test-config
+        phase stack install
+        phase stack post-config
+        phase stack extra
+        phase stack test-config
         ;;
     *)
-        run_phase "$1"
+        phase "$1"
         ;;
 esac
 echo "CINDER_ENABLED_BACKENDS=$CINDER_ENABLED_BACKENDS"
