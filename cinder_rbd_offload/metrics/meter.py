@@ -193,22 +193,22 @@ class Meter:
         size = volume.size * units.Gi
         *before, method = upload.methods
         moved = upload.moved(size, outcome)
-        LOG.log(
-            logging.INFO if outcome == SUCCESS else logging.WARNING,
-            _LINE,
-            {
-                'image': image_id,
-                'volume': volume.id,
-                'backend': self._backend or '-',
-                'method': method,
-                'outcome': outcome,
-                'seconds': seconds,
-                'bytes': moved,
-                'size': size,
-                'after': ','.join(before) or '-',
-                'error': type(error).__name__ if error else '-',
-            },
-        )
+        facts = {
+            'image': image_id,
+            'volume': volume.id,
+            'backend': self._backend or '-',
+            'method': method,
+            'outcome': outcome,
+            'seconds': seconds,
+            'bytes': moved,
+            'size': size,
+            'after': ','.join(before) or '-',
+            'error': type(error).__name__ if error else '-',
+        }
+        if error is None:
+            LOG.info(_LINE, facts)
+        else:
+            LOG.warning(_LINE, facts)
         labels = {'method': method, 'outcome': outcome}
         counters = {
             self._sample(exposition.UPLOADS, **labels): 1.0,

@@ -65,10 +65,16 @@ def logged(source: str) -> list[Message]:
     """List what a module logs, from the level info on.
 
     :raises Unknown: when its log has another name than LOG, or a message is
-        put together before it is given to the log
+        neither a literal nor a constant of the module
     """
     found = []
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    named = {
+        ast.unparse(node.targets[0]): node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+    }
+    for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and 'getLogger' in ast.dump(
             node.value
         ):
@@ -79,7 +85,7 @@ def logged(source: str) -> list[Message]:
         owner, _dot, level = ast.unparse(node.func).rpartition('.')
         if owner != 'LOG' or level == 'debug':
             continue
-        text = node.args[0]
+        text = named.get(ast.unparse(node.args[0]), node.args[0])
         if level not in LEVELS or not isinstance(text, ast.Constant):
             raise Unknown(ast.unparse(node))
         shown = _flat(_PRINTF.sub(_shown, text.value))
