@@ -25,6 +25,7 @@ PROGRAMS = (
     'rbd-offload ',
     'rbd-offload-status ',
     f'eval "$({VENV}python -m lab env)"',
+    'openstack ',
     f'{VENV}openstack ',
     f'{VENV}python -m lab ',
 )
@@ -35,6 +36,11 @@ _LAB = "it starts or ends a lab, and this test runs in one that 'up' started"
 _PROXY = 'it belongs to a proxy that runs until it is ended; see test_faults'
 
 EXCUSED = {
+    'DEVSTACK_DIR=/opt/stack/devstack '
+    'DEVSTACK_PLUGIN_CEPH_DIR=/opt/stack/devstack-plugin-ceph '
+    f'{VENV}stestr run unit.devstack': (
+        'it wants checkouts of devstack; unit/devstack has stand-ins'
+    ),
     'ceph rbd task add flatten images/$IMAGE': (
         'the image of the lab has no parent; test_instant has those that do'
     ),
@@ -49,13 +55,19 @@ EXCUSED = {
     'make lab': _LAB,
     'make lab-down': _LAB,
     'make lint': 'it is the first step of the run that this test is part of',
+    'make tempest STEPS=uploads': _MAKES,
     'make test': 'it is the run that this test is part of',
     'make unit': 'it installs packages; then it runs what this run has run',
     'make unit TEST=test_plan': (
         'it installs packages; then it runs what this run has run'
     ),
+    "pip install 'cinder-rbd-offload[tempest]'": _PACKAGES,
     'pip install --upgrade cinder-rbd-offload': _PACKAGES,
     'pip install cinder-rbd-offload': _PACKAGES,
+    'tempest run --regex cinder_rbd_offload.tests.tempest': (
+        'it wants a workspace of Tempest, which make tempest makes'
+    ),
+    'tools/try_cinder.sh 28.0.0': 'it installs another Cinder, in minutes',
     f'{VENV}python -m bench --rounds 1 --quick': _MAKES,
     f'{VENV}python -m bench --rounds 3 --cases streams,readers': _MAKES,
     f'{VENV}python -m bench --rounds 9 --cases thin-4,specks': _MAKES,

@@ -175,8 +175,7 @@ class DocumentedTest(base.FunctionalTestCase):
         service.wait(
             'the end of all entries',
             lambda: not self.cluster.journal(),
-            # An upload that another test has undone in Swift takes as long.
-            2 * base.SECONDS,
+            base.SECONDS,
         )
 
     def enter_what_nobody_reads(self) -> None:
