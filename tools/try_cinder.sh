@@ -20,7 +20,8 @@ PYTHON=${PYTHON:-python3}
 TESTS=cinder_rbd_offload.tests
 # Not all of test_driver_journal: an interruption ends eventlet's threads, too.
 ON_EVENTLET="$TESTS.unit.test_driver $TESTS.unit.test_driver_stream
-    $TESTS.unit.test_driver_swift $TESTS.unit.test_identity
+    $TESTS.unit.test_driver_swift $TESTS.unit.test_driver_metrics
+    $TESTS.unit.test_user_messages $TESTS.unit.test_identity
     $TESTS.unit.test_driver_journal.SetupTestCase
     $TESTS.unit.test_driver_journal.StageTestCase
     $TESTS.upstream.test_rbd"

@@ -18,6 +18,8 @@ from cinder import exception
 from cinder.image import glance as cinder_glance
 from cinder.image import image_utils
 from cinder import interface
+from cinder.message import api as message_api
+from cinder.message import message_field
 from cinder import objects
 from cinder import service_auth
 from cinder.volume import configuration
@@ -30,6 +32,7 @@ from oslotest import base
 from cinder_rbd_offload.cmd import config
 from cinder_rbd_offload import driver as offload_driver
 from cinder_rbd_offload import opts
+from cinder_rbd_offload import user_messages
 
 OWNERS = {
     'RADOSClient': base_rbd.RADOSClient,
@@ -40,6 +43,7 @@ OWNERS = {
     'glance': cinder_glance,
     'image_utils': image_utils,
     'interface': interface,
+    'message_api': message_api,
     'service_auth': service_auth,
     'volume_utils': volume_utils,
 }
@@ -81,8 +85,14 @@ CALLED = (
         ('upload',),
     ),
     ('interface.volumedriver', ('class',), ()),
+    ('message_api.API', (), ()),
+    (
+        'message_api.API.create',
+        ('self', 'context', 'action'),
+        ('resource_uuid', 'detail'),
+    ),
     ('rbd.RBDDriverException', (), ('reason',)),
-    ('service_auth.get_auth_plugin', ('context',), ('auth',)),
+    ('service_auth.get_auth_plugin', ('context',), ()),
     ('service_auth.get_service_auth_plugin', (), ()),
     ('service_auth.get_service_session', (), ()),
     ('volume_utils.image_conversion_dir', (), ()),
@@ -122,6 +132,13 @@ class SeamsTestCase(base.BaseTestCase):
             *(context.get_admin_context(), 'id', 'rbd://a', {})
         )
         self.assertEqual([('add_image_location', True)], asked)
+
+    def test_the_sentences_of_messages_are_there(self):
+        self.assertIn(
+            message_field.Action.COPY_VOLUME_TO_IMAGE, message_field.Action.ALL
+        )
+        for _kind, detail in user_messages.DETAILS:
+            self.assertIn(detail, message_field.Detail.ALL)
 
     @ddt.data(
         'service_user.send_service_user_token',
@@ -168,5 +185,8 @@ class SeamsTestCase(base.BaseTestCase):
         volume = objects.Volume()
         for name in ('get_by_id', 'conditional_update'):
             self.assertTrue(callable(getattr(volume, name)), name)
-        fields = {'volume_attachment', 'glance_metadata', 'volume_type', 'id'}
-        self.assertLessEqual(fields, {*volume.fields, *dir(volume)})
+        for name in (
+            *('glance_metadata', 'id', 'size'),
+            *('volume_attachment', 'volume_type'),
+        ):
+            self.assertIn(name, {*volume.fields, *dir(volume)})
