@@ -98,10 +98,8 @@ def _table(title: str, results: Sequence[Result]) -> rich.table.Table:
         title=title, title_style='bold', box=rich.box.ROUNDED
     )
     table.add_column('driver', style='bold')
-    for header in (
-        *('active', 'independent', 'crossed host', 'occupies'),
-        *('sha512',),
-    ):
+    headers = ('active', 'independent', 'crossed host', 'occupies', 'sha512')
+    for header in headers:
         table.add_column(header, justify='right')
     for result, colour in zip(results, COLOURS, strict=False):
         table.add_row(

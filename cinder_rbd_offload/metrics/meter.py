@@ -27,10 +27,8 @@ LOG = logging.getLogger(__name__)
 ORDINARY = 'ordinary'
 NONE = 'none'
 INSTANT = 'instant'
-METHODS = (
-    *('copy', 'clone_flatten', INSTANT, 'swift', 'stream'),
-    *(ORDINARY, NONE),
-)
+OURS = ('copy', 'clone_flatten', INSTANT, 'swift', 'stream')
+METHODS = (*OURS, ORDINARY, NONE)
 
 SUCCESS = 'success'
 FAILURE = 'failure'
@@ -155,9 +153,7 @@ class Meter:
             # Without a method there is no success.
             if (method, outcome) != (NONE, SUCCESS)
         }
-        for method in METHODS:
-            if method not in (ORDINARY, NONE):
-                counters[self._fallback(method)] = 0.0
+        counters |= {self._fallback(method): 0.0 for method in OURS}
         self._count(counters)
 
     @contextlib.contextmanager
