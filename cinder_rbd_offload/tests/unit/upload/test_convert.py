@@ -19,6 +19,7 @@ from oslo_utils import units
 from oslotest import base
 
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.tests import open_files
 from cinder_rbd_offload.upload import convert
 
 SIZE = 8 * units.Mi
@@ -60,14 +61,16 @@ class TestCase(base.BaseTestCase):
         self.directory.mkdir()
         self.settings = convert.Settings(str(self.directory))
         self.logs = self.useFixture(fixtures.FakeLogger())
-        before = len(os.listdir('/proc/self/fd'))
-        self.addCleanup(
-            lambda: self.assertEqual(before, len(os.listdir('/proc/self/fd')))
-        )
+        # Pipes of other tests may end meanwhile.
+        before = open_files.found('pipe:')
+        self.addCleanup(lambda: self.assertEqual(set(), self.open() - before))
         self.addCleanup(lambda: self.assertEqual([], self.files()))
 
     def files(self):
         return os.listdir(self.directory)
+
+    def open(self):
+        return open_files.found('pipe:', str(self.folder))
 
     def fake(self, script=''):
         """Have a program of ours be found as qemu-img."""

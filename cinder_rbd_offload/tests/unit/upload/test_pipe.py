@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs end, fail and die; the reader learns of it, and nothing is left."""
 
-import contextlib
 import gzip
 import io
 import os
@@ -17,6 +16,7 @@ from oslo_utils import units
 from oslotest import base
 
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.tests import open_files
 from cinder_rbd_offload.upload import pipe
 
 # One greenthread counts while another, and then a native thread, reads.
@@ -61,21 +61,13 @@ class Source:
         return self._file.read(random.randint(1, length))
 
 
-def pipes():
-    """Return the pipes that are open; other tests have other files."""
-    found = set()
-    for number in os.listdir('/proc/self/fd'):
-        # The one that lists the folder is in the list, and has gone.
-        with contextlib.suppress(FileNotFoundError):
-            found.add(os.readlink(f'/proc/self/fd/{number}'))
-    return {one for one in found if one.startswith('pipe:')}
-
-
 class PipeTestCase(base.BaseTestCase):
     def setUp(self):
         super().setUp()
-        before = pipes()
-        self.addCleanup(lambda: self.assertEqual(set(), pipes() - before))
+        before = open_files.found('pipe:')
+        self.addCleanup(
+            lambda: self.assertEqual(set(), open_files.found('pipe:') - before)
+        )
         self.pids = []
         real = subprocess.Popen
 
