@@ -35,6 +35,7 @@ from oslo_service import loopingcall
 from oslo_utils import units
 
 from cinder_rbd_offload import ceph
+from cinder_rbd_offload import frames
 from cinder_rbd_offload import glance
 from cinder_rbd_offload import identity
 from cinder_rbd_offload import keystone
@@ -168,6 +169,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                     ):
                         return
                     stack.enter_context(_ordinary(*tracked))
+            stack.enter_context(frames.cleared())
             super().copy_volume_to_image(
                 context, volume, image_service, image_meta
             )

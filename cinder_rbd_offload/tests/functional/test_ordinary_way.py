@@ -2,6 +2,7 @@
 """Uploads that Cinder's own driver does, from the start or after a fault."""
 
 import struct
+from typing import Any
 
 import rbd as librbd
 
@@ -47,23 +48,37 @@ class OrdinaryWayTest(base.FunctionalTestCase):
 
     def test_the_header_of_another_format_gets_glances_verdict(self) -> None:
         """A qcow2 that names a file of the host: refused, on both drivers."""
+        for kind in ('upstream', 'offload'):
+            self.fail_to_upload(kind)
+        # Upstream's upload, when it fails, leaves the volume open, and so not
+        # to be deleted, until the process ends.
+        self.addCleanup(self.run_lab, 'up')
+        self.addCleanup(self.run_lab, 'down', 'cinder-volume')
+
+    def test_a_failure_of_cinders_own_code_leaves_no_volume_open(self) -> None:
+        """Ours calls it as the last resort; then the volume is deleted."""
+        self.configure(
+            'cinder-volume',
+            'offload.rbd_offload_method=off',
+            'offload.image_upload_method=stock',
+        )
+        self.delete_volume(self.fail_to_upload('offload'))
+
+    def fail_to_upload(self, kind: str) -> Any:
+        """Upload a volume that Glance refuses; return it."""
         header = struct.pack(
             '>4sIQIIQIIQQIIQQQQII',
             *(b'QFI\xfb', 3, 512, 11, 16, base.GIB, 0, 1, 65536, 131072),
             *(1, 0, 0, 0, 0, 0, 4, 104),
         )
-        for kind in ('upstream', 'offload'):
-            volume = self.make_volume(kind)
-            with self.pool('volumes') as pool:
-                with librbd.Image(pool, f'volume-{volume.id}') as disk:
-                    disk.write(header, 0)
-                    disk.write(b'/etc/passwd', 512)
-            image_id = self.start_upload(volume)
-            self.await_volume(volume)
-            image = self.images.find_image(image_id)
-            self.assertIsNone(image, f'{kind}: {image}')
-            self.assert_nothing_left(volume)
-        # Upstream's upload, when it fails, leaves the volume open, and so not
-        # to be deleted, until the process ends.
-        self.addCleanup(self.run_lab, 'up')
-        self.addCleanup(self.run_lab, 'down', 'cinder-volume')
+        volume = self.make_volume(kind)
+        with self.pool('volumes') as pool:
+            with librbd.Image(pool, f'volume-{volume.id}') as disk:
+                disk.write(header, 0)
+                disk.write(b'/etc/passwd', 512)
+        image_id = self.start_upload(volume)
+        self.await_volume(volume)
+        image = self.images.find_image(image_id)
+        self.assertIsNone(image, f'{kind}: {image}')
+        self.assert_nothing_left(volume)
+        return volume

@@ -21,6 +21,7 @@ MAX_LINES = 400
 FLOORS = {
     'caps': -1,
     'exceptions': 0,
+    'frames': 0,
     'opts': 0,
     'ceph': 1,
     'glance': 1,
