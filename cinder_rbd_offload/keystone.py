@@ -18,6 +18,7 @@ from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import plugin
 from keystoneauth1 import session as ks_session
 from keystoneauth1 import token_endpoint
+import tenacity
 
 # Sees and deletes any image (Glance's policy context_is_admin).
 ADMIN = 'admin'
@@ -28,6 +29,13 @@ _MEMBER = 'member'
 # The longest that an upload, and the recovery from its crash, may take.
 _LIFETIME = datetime.timedelta(days=7)
 _SPREAD = 24 * 60 * 60
+
+# The other end may close a connection that was idle just when it is used.
+_again = tenacity.retry(
+    retry=tenacity.retry_if_exception_type(ks_exceptions.ConnectFailure),
+    stop=tenacity.stop_after_attempt(3),
+    reraise=True,
+)
 
 
 def expiry() -> str:
@@ -62,6 +70,7 @@ class Trusts:
         self._own = own
         self._url = f'{auth.auth_url.rstrip("/").removesuffix("/v3")}/v3'
 
+    @_again
     def needed(self) -> bool:
         """Tell whether Cinder needs one to see and delete any image.
 
@@ -88,23 +97,34 @@ class Trusts:
             refuses, as it does with a restricted application credential
         """
         names = {_MEMBER} if _MEMBER in roles else set(roles)
+        trust = {
+            'trustor_user_id': user_id,
+            'trustee_user_id': self._trustee(),
+            'project_id': project_id,
+            'impersonation': True,
+            'roles': [{'name': name} for name in sorted(names)],
+            'expires_at': expires,
+        }
+        try:
+            return self._create(token, trust)
+        except ks_exceptions.ConnectFailure:
+            # The request may have arrived all the same.
+            return self.find(expires) or self._create(token, trust)
+
+    @_again
+    def _trustee(self) -> str:
+        return str(self._auth.get_user_id(self._session))
+
+    def _create(self, token: str, trust: dict[str, Any]) -> str:
         answer = self._session.request(
             f'{self._url}/OS-TRUST/trusts',
             'POST',
             auth=token_endpoint.Token(self._url, token),
-            json={
-                'trust': {
-                    'trustor_user_id': user_id,
-                    'trustee_user_id': self._auth.get_user_id(self._session),
-                    'project_id': project_id,
-                    'impersonation': True,
-                    'roles': [{'name': name} for name in sorted(names)],
-                    'expires_at': expires,
-                }
-            },
+            json={'trust': trust},
         )
         return str(answer.json()['trust']['id'])
 
+    @_again
     def find(self, expires: str) -> str:
         """Find a delegation by when it ends; '' for none.
 
@@ -115,12 +135,13 @@ class Trusts:
             f'{self._url}/OS-TRUST/trusts',
             'GET',
             auth=self._auth,
-            params={'trustee_user_id': self._auth.get_user_id(self._session)},
+            params={'trustee_user_id': self._trustee()},
         )
         trusts = answer.json()['trusts']
         found = [one['id'] for one in trusts if one['expires_at'] == expires]
         return str(found[0]) if len(found) == 1 else ''
 
+    @_again
     def delete(self, trust: str, auth: plugin.BaseAuthPlugin) -> None:
         """End a delegation; fine if it has ended.
 

@@ -5,6 +5,7 @@ import itertools
 
 from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import fixture as ks_fixture
+import requests
 import requests_mock
 from requests_mock.contrib import fixture as rm_fixture
 
@@ -21,6 +22,8 @@ class Keystone(rm_fixture.Fixture):
     :ivar scopes: of each token that was asked for, in their order
     :ivar ended: each trust that was deleted, with the token that asked
     :ivar refuses: answers no request for a trust
+    :ivar cut: the requests, of those that follow, whose connections break
+    :ivar late: whether they break when the request has been carried out
     """
 
     def setUp(self):
@@ -30,6 +33,8 @@ class Keystone(rm_fixture.Fixture):
         self.scopes = []
         self.ended = []
         self.refuses = False
+        self.cut = 0
+        self.late = False
         self._tokens = map('token-{}'.format, itertools.count(1))
         # The token of each, to tell who asks.
         self.tokens = {}
@@ -47,7 +52,13 @@ class Keystone(rm_fixture.Fixture):
                 exc=ks_exceptions.ConnectFailure,
             )
 
+    def _cut(self):
+        if self.cut:
+            self.cut -= 1
+            raise requests.exceptions.ConnectionError('aborted')
+
     def _token(self, request, context):
+        self._cut()
         asked = request.json()['auth']
         user = asked['identity']['password']['user']
         scope = asked.get('scope', {})
@@ -75,10 +86,14 @@ class Keystone(rm_fixture.Fixture):
         if self.refuses:
             context.status_code = 403
             return {'error': {'message': 'restricted', 'code': 403}}
+        if not self.late:
+            self._cut()
         trust = f'trust-{len(self.trusts)}'
         asked = request.json()['trust']
         self.trusts[trust] = (request.headers['X-Auth-Token'], asked)
         self.delete(f'{URL}/v3/OS-TRUST/trusts/{trust}', json=self._end)
+        if self.late:
+            self._cut()
         context.status_code = 201
         return {'trust': asked | {'id': trust}}
 

@@ -128,6 +128,28 @@ class TrustsTestCase(base.BaseTestCase):
         _token, asked = self.keystone.trusts[self.create()]
         self.assertEqual(ENDS, asked['expires_at'])
 
+    @ddt.data(True, False)
+    def test_a_connection_that_was_idle_for_too_long(self, late):
+        """The second request finds what the first one did, if it did."""
+        trusts = self.trusts()
+        self.assertEqual('', trusts.find(ENDS))
+        self.keystone.cut, self.keystone.late = 1, late
+        trust = self.create(trusts=trusts)
+        self.assertEqual([trust], list(self.keystone.trusts))
+        self.assertEqual(0, self.keystone.cut)
+
+    def test_a_connection_breaks_more_than_once(self):
+        self.keystone.cut = 2
+        self.assertIs(True, self.trusts().needed())
+        self.keystone.cut = 3
+        self.assertRaises(ks_exceptions.ConnectFailure, self.trusts().needed)
+
+    def test_a_trust_ends_although_a_connection_breaks(self):
+        trust = self.create()
+        self.keystone.cut = 1
+        self.trusts().delete(trust, self.auth(trust_id=trust))
+        self.assertEqual([trust], [one for one, _by in self.keystone.ended])
+
     def test_it_is_found_by_when_it_ends(self):
         self.create(expires='2031-01-01T00:00:00.000000Z')
         trust = self.create()
