@@ -35,6 +35,7 @@ from oslo_service import loopingcall
 from oslo_utils import units
 
 from cinder_rbd_offload import ceph
+from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import frames
 from cinder_rbd_offload import glance
 from cinder_rbd_offload import identity
@@ -150,6 +151,8 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                     tracked = stack.enter_context(
                         self._tracked(context, volume, image_meta['id'], api)
                     )
+                except exceptions.EntryUnknown:
+                    raise
                 # Without a journal there is still the ordinary upload, which
                 # succeeds, or says what is wrong.
                 except Exception as exc:

@@ -19,6 +19,7 @@
     |   +-- LocationRefused  Glance did not take the location
     |   +-- ImageGone        the image was deleted while it was being made
     |   +-- ImageTaken       the image became active with other data
+    +-- EntryUnknown         an entry may or may not be in the journal
     +-- LocationUnknown      Glance may or may not have taken the location
     +-- TakenOver            another host has taken the upload over
     +-- SwiftError           an upload straight to Swift failed
@@ -56,6 +57,7 @@ from cinder_rbd_offload.exceptions.glance import LocationUnknown
 from cinder_rbd_offload.exceptions.glance import NoRoom
 from cinder_rbd_offload.exceptions.glance import NotDelegated
 from cinder_rbd_offload.exceptions.glance import NotPublished
+from cinder_rbd_offload.exceptions.journal import EntryUnknown
 from cinder_rbd_offload.exceptions.journal import NotUndone
 from cinder_rbd_offload.exceptions.journal import TakenOver
 from cinder_rbd_offload.exceptions.upload import ConversionFailed
@@ -79,6 +81,7 @@ __all__ = [
     'CephUnreachable',
     'ConfigUnusable',
     'ConversionFailed',
+    'EntryUnknown',
     'FormatDoubtful',
     'ImageExists',
     'ImageGone',

@@ -4,6 +4,25 @@
 from cinder_rbd_offload.exceptions import base
 
 
+class EntryUnknown(base.OffloadError):
+    """An entry may or may not be in the journal.
+
+    If it is, recovery will delete the image under whoever uploads it.
+
+    :param image_id: the Glance image
+    :param cause: the error of the writing
+    """
+
+    retriable = False
+
+    def __init__(self, image_id: str, cause: Exception) -> None:
+        super().__init__(
+            f'the upload of image {image_id} could not be entered in the '
+            f'journal, and it is unknown what of it is there: {cause}. '
+            'Nothing was uploaded; upload the volume again when Ceph answers'
+        )
+
+
 class TakenOver(base.OffloadError):
     """Another host has taken this one for dead, and finishes its work."""
 

@@ -39,7 +39,6 @@ back, changes nothing any more; and what a dead one had open is closed.
 """
 
 from collections.abc import Callable
-import contextlib
 import dataclasses
 import enum
 import json
@@ -232,7 +231,8 @@ class Journal:
         """Write the entry of an upload that this process begins.
 
         :raises TakenOver: when there is one already
-        :raises CephError: when it could not be written
+        :raises EntryUnknown: when it may be there all the same
+        :raises CephError: when it is not there
         """
         entry = Entry(
             image_id=image_id,
@@ -247,11 +247,15 @@ class Journal:
         text = entry.to_text()
         try:
             written = self._table.swap(image_id, '', text)
-        except exceptions.CephError:
+        except exceptions.CephNotPermitted:
+            raise
+        except exceptions.CephError as exc:
             # It may be there all the same. Left there, recovery would delete
             # the image under the ordinary upload.
-            with contextlib.suppress(exceptions.CephError):
+            try:
                 self._table.swap(image_id, text, '')
+            except exceptions.CephError:
+                raise exceptions.EntryUnknown(image_id, exc) from exc
             raise
         if not written:
             raise exceptions.TakenOver(image_id)

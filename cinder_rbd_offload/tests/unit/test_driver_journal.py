@@ -191,6 +191,15 @@ class EndTestCase(test_driver.DriverTestCase):
         self.recover()
         self.assertIn(base.IMAGE, self.glance.images)
 
+    def test_an_entry_that_may_be_there_ends_the_upload(self):
+        """Recovery would delete the image under Cinder's own upload."""
+        self.cluster.fail(
+            'operate_write_op', self.cluster.rados.TimedOut('no'), times=2
+        )
+        raised = self.assertRaises(base_rbd.RBDDriverException, self.upload)
+        self.assertIn('when Ceph answers', str(raised))
+        self.ordinary.assert_not_called()
+
     @ddt.data('before', 'after')
     def test_without_the_delegation_written_the_upload_goes_on(self, when):
         """It is ended, since nobody would find it after a crash."""

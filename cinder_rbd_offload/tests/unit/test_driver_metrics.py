@@ -102,7 +102,7 @@ class ClusterTestCase(MeasuredMixin, test_driver.DriverTestCase):
 
     def test_without_a_journal(self):
         self.cluster.fail(
-            'operate_write_op', self.cluster.rados.TimedOut('no')
+            'operate_write_op', self.cluster.rados.PermissionDeniedError('no')
         )
         self.upload()
         self.assertTold('ordinary')

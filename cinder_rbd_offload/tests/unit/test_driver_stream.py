@@ -166,7 +166,7 @@ class StreamTestCase(StreamingTestCase):
 
     def test_without_a_journal_it_is_left_to_cinder(self):
         self.cluster.fail(
-            'operate_write_op', self.cluster.rados.TimedOut('no')
+            'operate_write_op', self.cluster.rados.PermissionDeniedError('no')
         )
         self.upload()
         self.ordinary.assert_called_once()

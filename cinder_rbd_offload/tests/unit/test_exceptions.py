@@ -41,6 +41,7 @@ ERRORS = (
         exceptions.LocationUnknown('id', URL, 120),
         'recovery keeps or removes it',
     ),
+    (exceptions.EntryUnknown('id', CAUSE), 'upload the volume again when'),
     (exceptions.TakenOver('id'), 'the image shows how it ends'),
     (exceptions.NotDelegated('id', URL), 'the role admin'),
     (exceptions.NotUndone('id', CAUSE), 'is removed once the storage'),

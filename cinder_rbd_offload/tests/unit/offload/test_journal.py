@@ -162,8 +162,14 @@ class RecordTestCase(JournalTestCase):
         self.assertRaises(exceptions.CephError, self.begin)
         self.assertEqual({}, self.cluster.entries())
 
-    def test_a_beginning_that_fails_says_why(self):
-        """Even if it could not be taken back."""
+    def test_a_beginning_that_is_not_permitted_wrote_nothing(self):
+        self.cluster.fail(
+            'operate_write_op', self.cluster.rados.PermissionDeniedError('no')
+        )
+        self.assertRaises(exceptions.CephNotPermitted, self.begin)
+
+    def test_a_beginning_that_could_not_be_taken_back(self):
+        """Recovery might find it, and says so to nobody."""
         self.fail_next('after', 'first')
         self.cluster.fail(
             'operate_write_op',
@@ -171,7 +177,7 @@ class RecordTestCase(JournalTestCase):
             skip=1,
             times=1,
         )
-        error = self.assertRaises(exceptions.CephError, self.begin)
+        error = self.assertRaises(exceptions.EntryUnknown, self.begin)
         self.assertIn('first', str(error))
 
     def test_update(self):
