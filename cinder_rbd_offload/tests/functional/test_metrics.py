@@ -51,19 +51,28 @@ class MetricsTest(base.FunctionalTestCase):
         ]
 
     def test_each_method_counts(self) -> None:
-        for method in METHODS:
-            before = self.uploads(method, method, 'success')
-            volume = self.make_filled_volume(method)
-            image = self.upload(volume)
-            self.await_counted(before, method, method, 'success')
-            (line,) = [
-                line
-                for line in self.log_of(image.id).splitlines()
-                if 'Upload ended: ' in line
-            ]
-            self.assertIn(f'method={method} outcome=success', line)
-            self.assertIn(f'volume={volume.id} backend={method} ', line)
-            self.assertEqual(0o644, self.path(method).stat().st_mode & 0o777)
+        self.cluster.forget()
+        with self.cluster.glance_reads_volumes():
+            for method in METHODS:
+                before = self.uploads(method, method, 'success')
+                volume = self.make_filled_volume(method)
+                image = self.upload(volume)
+                self.await_counted(before, method, method, 'success')
+                (line,) = [
+                    line
+                    for line in self.log_of(image.id).splitlines()
+                    if 'Upload ended: ' in line
+                ]
+                self.assertIn(f'method={method} outcome=success', line)
+                self.assertIn(f'volume={volume.id} backend={method} ', line)
+                self.assertEqual(
+                    0o644, self.path(method).stat().st_mode & 0o777
+                )
+            service.wait(
+                f'the flattening of {image.id}',
+                lambda: not self.cluster.parent(image.id),
+                base.SECONDS,
+            )
 
         # All of them after a restart.
         self.configure('cinder-volume', self.option)
