@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a user and an operator are told of an upload, in a running cloud."""
 
+from collections.abc import Callable
 import pathlib
 from typing import Any
 
@@ -50,6 +51,14 @@ class MetricsTest(base.FunctionalTestCase):
             if one['resource_uuid'] == volume.id
         ]
 
+    def change(
+        self, volume: Any, change: Callable[[librbd.Image], None]
+    ) -> None:
+        """Change a volume's RBD image."""
+        with self.pool('volumes') as pool:
+            with librbd.Image(pool, f'volume-{volume.id}') as image:
+                change(image)
+
     def test_each_method_counts(self) -> None:
         self.cluster.forget()
         with self.cluster.glance_reads_volumes():
@@ -81,9 +90,10 @@ class MetricsTest(base.FunctionalTestCase):
     def test_a_snapshot_that_cannot_be_taken(self) -> None:
         before = self.uploads('offload', 'stream', 'failure')
         volume = self.make_filled_volume()
-        with self.pool('volumes') as pool:
-            with librbd.Image(pool, f'volume-{volume.id}') as image:
-                image.set_snap_limit(0)
+        self.addCleanup(self.change, volume, lambda it: it.remove_snap('one'))
+        self.change(volume, lambda it: it.create_snap('one'))
+        # 0 would be no limit at all.
+        self.change(volume, lambda it: it.set_snap_limit(1))
         image_id = self.start_upload(volume)
         self.await_volume(volume)
         self.await_counted(before, 'offload', 'stream', 'failure')
