@@ -61,7 +61,7 @@ class Cinder(service.Service):
             broker=rabbitmq.RabbitMQ(self.state).url,
             auth_url=client.auth_url(self.state),
             password=self.state.password('cinder'),
-            paste=f'{sys.prefix}/etc/cinder/api-paste.ini',
+            etc=f'{sys.prefix}/etc/cinder',
             ceph_conf=self.state.root / 'ceph' / 'ceph.conf',
             privsep=f'{helper}{service.program("privsep-helper")}',
             key=self.state.once('key', lambda: secrets.token_hex(32)),

@@ -13,7 +13,6 @@ import pathlib
 import shlex
 import subprocess
 import sys
-from typing import Any
 
 import ddt
 import fixtures
@@ -125,7 +124,7 @@ class DocumentedTest(base.FunctionalTestCase):
 
     def await_example(self) -> None:
         """Wait until the volume can be uploaded, as a person sees that."""
-        (volume,) = self.examples()
+        volume = self.storage.find_volume(EXAMPLE, ignore_missing=False)
         self.await_volume(volume)
 
     def remove_examples(self) -> None:
@@ -133,13 +132,8 @@ class DocumentedTest(base.FunctionalTestCase):
         for image in list(self.images.images(name=EXAMPLE)):
             self.await_active(image.id)
             self.delete_image(image.id)
-        for volume in self.examples():
+        for volume in list(self.storage.volumes(name=EXAMPLE)):
             self.delete_volume(volume)
-
-    def examples(self) -> list[Any]:
-        """List the volumes of the page; Cinder need not filter by names."""
-        every = self.storage.volumes(details=False)
-        return [volume for volume in every if volume.name == EXAMPLE]
 
     def prepare_operations(self) -> None:
         """Have an upload that has ended, and what one leaves that has not."""
