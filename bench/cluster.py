@@ -29,8 +29,6 @@ STILL_SECONDS = 0.3
 STILL_BYTES = 256 * cases.KIB
 # How the keys begin of what the driver has learnt of a Glance store.
 LEARNT = 'clones in '
-# What reads the parent of an image that is not flattened yet.
-READS_VOLUMES = ', profile rbd-read-only pool=volumes'
 
 
 class Cluster:
@@ -72,12 +70,11 @@ class Cluster:
     @contextlib.contextmanager
     def glance_reads_volumes(self) -> Iterator[None]:
         """Let Glance's user read the volumes' pool for a while."""
-        caps = ceph.CAPS['glance']
-        self._set_caps('glance', caps | {'osd': caps['osd'] + READS_VOLUMES})
+        self._osd.let_glance_read_volumes()
         try:
             yield
         finally:
-            self._set_caps('glance', caps)
+            self._osd.set_caps('glance')
 
     @contextlib.contextmanager
     def latency(self, seconds: float) -> Iterator[None]:
@@ -107,10 +104,6 @@ class Cluster:
             for key, value in table.read().items():
                 if key.startswith(LEARNT):
                     table.swap(key, value, '')
-
-    def _set_caps(self, user: str, caps: dict[str, str]) -> None:
-        words = [word for cap in caps.items() for word in cap]
-        self._osd.admin('auth', 'caps', f'client.{user}', *words)
 
     def fill(self, image: str, case: cases.Case) -> None:
         """Write a case's data to an image of the volumes' pool."""

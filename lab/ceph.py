@@ -14,6 +14,8 @@ POOLS = ('volumes', 'images')
 CAPS = {
     user: cloud.options(f'ceph {user}', POOLS) for user in ('cinder', 'glance')
 }
+# What reads the parent of an image that is not flattened yet.
+READS_VOLUMES = ', profile rbd-read-only pool=volumes'
 
 
 class Daemon(service.Service):
@@ -70,6 +72,19 @@ class Daemon(service.Service):
             *words,
             given=given,
         )
+
+    def set_caps(self, user: str, **changes: str) -> None:
+        """Give a user what it has in the lab, with changes.
+
+        :param changes: what is '' is taken away
+        """
+        caps = CAPS[user] | changes
+        words = [word for cap in caps.items() if cap[1] for word in cap]
+        self.admin('auth', 'caps', f'client.{user}', *words)
+
+    def let_glance_read_volumes(self) -> None:
+        """Give Glance's user what the method ``instant`` needs."""
+        self.set_caps('glance', osd=CAPS['glance']['osd'] + READS_VOLUMES)
 
 
 class Monitor(Daemon):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 
+from lab import ceph
 from lab import client
 from lab import demo_report
 from lab import lab as lab_lab
@@ -38,7 +39,13 @@ def run(
     files = demo_report.amount(FILES_BYTES)
     say(f'a {VOLUME_GIB} GiB ext4 filesystem with {files} of files')
     disk = _filesystem(lab.state.folder('demo'))
-    results = [_upload(lab, name, disk, say) for name in COMPARED]
+    results = []
+    for name in COMPARED:
+        if name == 'instant':
+            # The deployment guides do not give it; the method needs it.
+            say("instant: letting Glance's Ceph user read the volumes")
+            ceph.Monitor(lab.state).let_glance_read_volumes()
+        results.append(_upload(lab, name, disk, say))
     title = (
         f'A volume of {VOLUME_GIB} GiB holding {files} of files becomes an '
         'image'

@@ -22,7 +22,6 @@ SECONDS = 120
 STILL_BYTES = 256 << 10
 STILL_SECONDS = 0.3
 
-READS_VOLUMES = ', profile rbd-read-only pool=volumes'
 # What lets the manager open images and keep its tasks, but not write data.
 _NO_DATA = 'allow rx' + ''.join(
     f', allow rwx object_prefix {prefix}'
@@ -77,16 +76,16 @@ class Cluster:
 
         :param changes: what is '' is taken away
         """
-        self._set_caps(user, ceph.CAPS[user] | changes)
+        self._osd.set_caps(user, **changes)
         try:
             yield
         finally:
-            self._set_caps(user, ceph.CAPS[user])
+            self._osd.set_caps(user)
 
     @contextlib.contextmanager
     def glance_reads_volumes(self) -> Iterator[None]:
         """Let Glance's user read the volumes' pool for a while."""
-        caps = ceph.CAPS['glance']['osd'] + READS_VOLUMES
+        caps = ceph.CAPS['glance']['osd'] + ceph.READS_VOLUMES
         with self.caps('glance', osd=caps):
             try:
                 yield
@@ -227,10 +226,6 @@ class Cluster:
         socket: pathlib.Path = self._osd.base / 'osd.asok'
         text = self._osd.run('ceph', '--admin-daemon', socket, 'perf', 'dump')
         return int(json.loads(text)['bluestore']['bluestore_allocated'])
-
-    def _set_caps(self, user: str, caps: dict[str, str]) -> None:
-        words = [word for cap in caps.items() if cap[1] for word in cap]
-        self._osd.admin('auth', 'caps', f'client.{user}', *words)
 
 
 def _images(name: str, pool: Any) -> set[str]:
