@@ -99,7 +99,6 @@ class Trusts:
         names = {_MEMBER} if _MEMBER in roles else set(roles)
         trust = {
             'trustor_user_id': user_id,
-            'trustee_user_id': self._trustee(),
             'project_id': project_id,
             'impersonation': True,
             'roles': [{'name': name} for name in sorted(names)],
@@ -111,18 +110,17 @@ class Trusts:
             # The request may have arrived all the same.
             return self.find(expires) or self._create(token, trust)
 
-    @_again
-    def _trustee(self) -> str:
-        return str(self._auth.get_user_id(self._session))
-
     def _create(self, token: str, trust: dict[str, Any]) -> str:
         answer = self._session.request(
             f'{self._url}/OS-TRUST/trusts',
             'POST',
             auth=token_endpoint.Token(self._url, token),
-            json={'trust': trust},
+            json={'trust': trust | self._trustee()},
         )
         return str(answer.json()['trust']['id'])
+
+    def _trustee(self) -> dict[str, str]:
+        return {'trustee_user_id': self._auth.get_user_id(self._session)}
 
     @_again
     def find(self, expires: str) -> str:
@@ -135,7 +133,7 @@ class Trusts:
             f'{self._url}/OS-TRUST/trusts',
             'GET',
             auth=self._auth,
-            params={'trustee_user_id': self._trustee()},
+            params=self._trustee(),
         )
         trusts = answer.json()['trusts']
         found = [one['id'] for one in trusts if one['expires_at'] == expires]
