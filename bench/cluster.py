@@ -111,12 +111,8 @@ class Cluster:
             rbd.write_random(pool, image, case.offsets, case.length)
 
     def _is_clone(self, image: str) -> bool:
-        with self._image('images', image) as handle:
-            try:
-                handle.parent_info()
-            except librbd.ImageNotFound:
-                return False
-            return True
+        with rbd.pool(self._state, 'images') as pool:
+            return rbd.has_parent(pool, image)
 
     def await_flattened(self, image: str) -> float:
         """Wait until an image depends on no other; return when that was.

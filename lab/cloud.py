@@ -17,7 +17,8 @@ def options(section: str, pools: Sequence[str] = ()) -> dict[str, str]:
     :param pools: the pools of the volumes and of the images
     """
     parser = configparser.ConfigParser(interpolation=None, delimiters=('=',))
-    # Capabilities and options keep their case.
+    # Capabilities and options keep their case; the types know no other way
+    # than a method.
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     with CONF.open() as file:
         parser.read_file(file)

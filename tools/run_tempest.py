@@ -27,6 +27,7 @@ import threading
 import rich.console
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# Before what is imported from there.
 sys.path.insert(0, str(ROOT))
 
 from cinder_rbd_offload.metrics import exposition  # noqa: E402

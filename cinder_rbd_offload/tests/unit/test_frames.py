@@ -32,6 +32,7 @@ class ClearedTestCase(base.BaseTestCase):
         try:
             self.fail()
         except RuntimeError:
+            # Without 'from': what it came of is its context, no cause.
             raise ValueError('it did not work')  # noqa: B904
 
     def test_without_it_a_handle_stays_open(self):
