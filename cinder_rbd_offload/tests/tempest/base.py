@@ -146,7 +146,13 @@ class BaseUploadTest(base.BaseVolumeTest):
 
     @classmethod
     def delete_image(cls, image_id):
-        """Delete an image, if it is there, and wait until it is gone.
+        """Delete an image, if it is there, and wait until it is gone."""
+        cls.begin_to_delete_image(image_id)
+        cls.images_client.wait_for_resource_deletion(image_id)
+
+    @classmethod
+    def begin_to_delete_image(cls, image_id):
+        """Have Glance accept the deletion of an image, if it is there.
 
         A user tries again too: Glance says 409 while the image is open, and
         500 where it has its hash just then.
@@ -156,14 +162,13 @@ class BaseUploadTest(base.BaseVolumeTest):
         while True:
             try:
                 client.delete_image(image_id)
-                break
+                return
             except lib_exc.NotFound:
                 return
             except (lib_exc.Conflict, lib_exc.ServerFault):
                 if time.monotonic() > deadline:
                     raise
             time.sleep(client.build_interval)
-        client.wait_for_resource_deletion(image_id)
 
     def assert_content(self, image_id):
         """Require that Glance has hashed the known content; return the image.

@@ -33,8 +33,7 @@ class DeleteOrderTest(base.BaseUploadTest):
     def _begin(self, one):
         """Ask for the deletion of one of the three."""
         if one == 'image':
-            # Glance may refuse it while it is flattened; a user goes on.
-            self.delete_image(self.image_id)
+            self.begin_to_delete_image(self.image_id)
         else:
             self.volumes_client.delete_volume(getattr(self, one)['id'])
 
