@@ -30,8 +30,8 @@ def main() -> int:
     # So that whoever ends it, also by a time limit, has its services ended.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        stage.up()
         try:
+            stage.up()
             results = _run(stage, args)
         finally:
             stage.down()

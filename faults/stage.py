@@ -137,9 +137,8 @@ class Stage:
         )
 
     def down(self) -> None:
-        """End the instrumented services; ``lab up`` starts the plain one."""
-        for name in self.hosts:
-            self.services[name].down()
+        """End the lab; ``lab up`` starts it with the plain cinder-volume."""
+        self.lab.down()
         self.state.set(HOSTS, None)
 
     def processes(self) -> dict[tuple[str, str], int]:
