@@ -13,6 +13,7 @@ the data.
 from collections.abc import Iterator
 import contextlib
 import functools
+import socket
 import threading
 from typing import Any
 import uuid
@@ -200,7 +201,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             )
 
     def _journal(self, connection: ceph.Connection) -> journal_.Journal:
-        return journal_.Journal(connection.table, self.host, self._run)
+        return journal_.Journal(
+            *(connection.table, self.host, self._run, socket.gethostname())
+        )
 
     def _recover(self, recovery: recover.Recovery) -> None:
         """Look for unfinished uploads; what fails is due again next time."""

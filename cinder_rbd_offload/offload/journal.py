@@ -32,10 +32,12 @@ An entry names the host that works on it and, since a host may come back after
 a crash, one run of its process. While that process lives it changes the entry
 every few seconds. Another host takes the entry over when it has not seen it
 change for :data:`LEASE` seconds by its own clock; so clocks are never
-compared. All changes are compare-and-swap on the whole entry. So two hosts
-cannot both take it. Before anything else is done, the connections to Ceph that
-its owners worked with are shut out: a host that was taken for dead, but comes
-back, changes nothing any more; and what a dead one had open is closed.
+compared. Machines may share a name of Cinder's (its option ``backend_host``),
+so these count as one host only if the machine is the same, too. All changes
+are compare-and-swap on the whole entry. So two hosts cannot both take it.
+Before anything else is done, the connections to Ceph that its owners worked
+with are shut out: a host that was taken for dead, but comes back, changes
+nothing any more; and what a dead one had open is closed.
 """
 
 from collections.abc import Callable
@@ -87,6 +89,8 @@ class Entry:
     :param volume_id: what Cinder calls it
     :param host: the host and back end that work on it
     :param run: one run of that host's process
+    :param node: the machine that runs it; '' where an earlier version has not
+        written it
     :param clients: the connection to Ceph that it works with, after those of
         owners before it that are not shut out yet
     :param expires: when the delegation by the image's owner ends by itself,
@@ -113,6 +117,7 @@ class Entry:
     volume_id: str
     host: str
     run: str
+    node: str = ''
     clients: tuple[str, ...] = ()
     expires: str = ''
     trust: str = ''
@@ -212,12 +217,16 @@ class Journal:
     :param table: where they are
     :param host: the host and back end of this process
     :param run: what no other run of this host's process is called
+    :param node: the machine that this process is on
     """
 
-    def __init__(self, table: ceph.Table, host: str, run: str) -> None:
+    def __init__(
+        self, table: ceph.Table, host: str, run: str, node: str = ''
+    ) -> None:
         self._table = table
         self._host = host
         self._run = run
+        self._node = node
 
     def begin(
         self,
@@ -240,6 +249,7 @@ class Journal:
             volume_id=volume_id,
             host=self._host,
             run=self._run,
+            node=self._node,
             clients=(client,),
             expires=expires,
             started=clock(),
@@ -289,7 +299,10 @@ class Journal:
             before = before[:-1]
         try:
             record.update(
-                host=self._host, run=self._run, clients=(*before, client)
+                host=self._host,
+                run=self._run,
+                node=self._node,
+                clients=(*before, client),
             )
         except exceptions.TakenOver:
             return False
@@ -298,10 +311,10 @@ class Journal:
     def mine(self, entry: Entry) -> bool:
         """Tell whether an entry is of this host, in this or an earlier run.
 
-        No two processes run as one host: Cinder itself takes what it finds
-        of its own host at its start as left over.
+        On one machine no two processes run as one host. On several they may,
+        and none of them may take the others for its own earlier runs.
         """
-        return entry.host == self._host
+        return (entry.host, entry.node) == (self._host, self._node)
 
     def of_this_run(self, entry: Entry) -> bool:
         """Tell whether an entry is of this very process."""

@@ -68,16 +68,17 @@ class UploadTestCase(base.TestCase):
                     *(facts, settings, connection, book, record, self.api()),
                 ).run()
 
-    def recover(self, host=HOST, active=(), recovery=None):
+    def recover(self, host=HOST, active=(), recovery=None, node=''):
         """Look once for what is left.
 
         :param recovery: that of one process; else it is of a new one
+        :param node: the machine; another than that of the upload, if given
         """
         run = 'second'
         if recovery is None:
             recovery, run = self.recovery(), f'run {next(self.runs)}'
         with self.connection() as connection:
-            book = journal.Journal(connection.table, host, run)
+            book = journal.Journal(connection.table, host, run, node)
             recovery.run(connection, book, active)
 
     def recovery(self):

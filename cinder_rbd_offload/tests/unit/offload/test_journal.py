@@ -18,6 +18,7 @@ FULL = journal.Entry(
     volume_id='volume-id',
     host='here@ceph',
     run='first',
+    node='one',
     clients=('me',),
     expires='one-day',
     trust='a-trust',
@@ -38,11 +39,11 @@ FULL = journal.Entry(
 
 
 class JournalTestCase(base.TestCase):
-    def journal(self, host='here@ceph', run='first'):
+    def journal(self, host='here@ceph', run='first', node='one'):
         """Return the journal as a host sees it."""
         ioctx = self.pool('volumes').ioctx
         return journal.Journal(
-            ceph.Table(self.cluster.rados, ioctx), host, run
+            ceph.Table(self.cluster.rados, ioctx), host, run, node
         )
 
     def begin(self, book=None, image_id=base.IMAGE):
@@ -139,6 +140,7 @@ class RecordTestCase(JournalTestCase):
         self.assertEqual(
             journal.Entry(
                 *(base.IMAGE, base.VOLUME, 'volume-id', 'here@ceph', 'first'),
+                node='one',
                 clients=('me',),
                 expires='one-day',
                 started=1.5,
@@ -332,6 +334,14 @@ class TakeTestCase(JournalTestCase):
         entry = self.stored()
         self.assertTrue(self.journal(run='second').mine(entry))
         self.assertFalse(self.first.mine(entry))
+
+    def test_another_machine_that_shares_the_name_is_another_host(self):
+        other = self.journal(run='second', node='two')
+        self.assertFalse(other.mine(self.stored()))
+        record = other.records()[base.IMAGE]
+        self.assertTrue(other.take(record, 'new'))
+        self.assertTrue(other.mine(self.stored()))
+        self.assertFalse(self.journal().mine(self.stored()))
 
     def test_of_this_run(self):
         entry = self.stored()

@@ -20,6 +20,15 @@ class TurnTestCase(base.RecoverTestCase):
         self.recover()
         self.assertUndone()
 
+    def test_an_entry_of_another_machine_of_this_name_has_its_lease(self):
+        self.leave(Stage.STARTED)
+        recovery = self.recovery()
+        self.recover(recovery=recovery, node='another')
+        self.assertStays(Stage.STARTED)
+        self.clock.sleep(journal.LEASE + 1)
+        self.recover(recovery=recovery, node='another')
+        self.assertUndone()
+
     def test_what_this_process_works_on_is_left_alone(self):
         self.leave(Stage.STARTED)
         before = self.entry()
