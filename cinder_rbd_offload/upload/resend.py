@@ -20,6 +20,7 @@ import swiftclient
 import tenacity
 
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.upload import answers
 
 LOG = logging.getLogger(__name__)
 
@@ -31,16 +32,6 @@ PAUSE = tenacity.wait_exponential_jitter(initial=1, max=16, jitter=1)
 
 # The longest pause that Swift may ask for, in seconds.
 LONGEST_PAUSE = 60
-
-# Final for others, but not from Swift: 498 and 499 are its own.
-_PASSING = frozenset(
-    {
-        http.HTTPStatus.REQUEST_TIMEOUT,
-        http.HTTPStatus.TOO_MANY_REQUESTS,
-        498,
-        499,
-    }
-)
 
 T = TypeVar('T')
 
@@ -165,8 +156,7 @@ def _rewind(rewind: Callable[[], object], fault: BaseException) -> None:
 def _passes(error: BaseException) -> bool:
     """Tell whether a fault may pass."""
     if isinstance(error, swiftclient.ClientException):
-        status = error.http_status or 0
-        return status in _PASSING or status >= 500
+        return answers.passes(error.http_status or 0)
     # A certificate stays what it is.
     return isinstance(error, OSError) and 'certificate' not in str(error)
 
@@ -175,7 +165,4 @@ def _pause(state: tenacity.RetryCallState) -> float:
     assert state.outcome is not None
     fault = state.outcome.exception()
     headers = getattr(fault, 'http_response_headers', None) or {}
-    asked = str(headers.get('Retry-After', ''))
-    if asked.isdecimal():
-        return min(float(asked), LONGEST_PAUSE)
-    return PAUSE(state)
+    return max(PAUSE(state), min(answers.pause(headers), LONGEST_PAUSE))

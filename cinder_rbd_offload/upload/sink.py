@@ -31,7 +31,7 @@ import tenacity
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance as glance_api
 from cinder_rbd_offload.upload import body as body_
-from cinder_rbd_offload.upload import retry_after
+from cinder_rbd_offload.upload import answers
 
 ImageState = glance_api.ImageState
 
@@ -43,24 +43,10 @@ INTERVAL = 0.5
 # The longest pause before a further attempt, in seconds, if Glance names none.
 LONGEST_PAUSE = 30
 
-# Answers after which the same request may succeed. A conflict is what a
-# request meets while a broken one is still at work, or after it was carried
-# out. A token that has expired is replaced when it is refused.
-_RETRIABLE = frozenset(
-    {
-        http.HTTPStatus.UNAUTHORIZED,
-        http.HTTPStatus.REQUEST_TIMEOUT,
-        http.HTTPStatus.CONFLICT,
-        http.HTTPStatus.TOO_MANY_REQUESTS,
-        http.HTTPStatus.INTERNAL_SERVER_ERROR,
-        http.HTTPStatus.BAD_GATEWAY,
-        http.HTTPStatus.SERVICE_UNAVAILABLE,
-        http.HTTPStatus.GATEWAY_TIMEOUT,
-        # The server has closed the request (Swift, nginx).
-        498,
-        499,
-    }
-)
+# Passing for Glance only. A conflict is what a request meets while a broken
+# one is still at work, or after it was carried out. A token that has expired
+# is replaced when it is refused.
+_PASSING = (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.CONFLICT)
 
 
 class Put(Protocol):
@@ -187,8 +173,8 @@ class GlanceSink:
             raise exceptions.NoRoom(
                 self._image_id, size, f'Glance refuses it: {reason}'
             )
-        if status in _RETRIABLE:
-            return _Fault(reason, retry_after.seconds(response.headers))
+        if status in _PASSING or answers.passes(status):
+            return _Fault(reason, answers.pause(response.headers))
         if status in (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE):
             # The one question that it leaves open has its answer there.
             return _Fault(reason)

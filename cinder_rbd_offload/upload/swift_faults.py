@@ -23,7 +23,7 @@ import requests
 import tenacity
 
 from cinder_rbd_offload import exceptions
-from cinder_rbd_offload.upload import retry_after
+from cinder_rbd_offload.upload import answers
 
 LOG = logging.getLogger(__name__)
 
@@ -37,7 +37,6 @@ LONGEST_PAUSE = 30.0
 # How often one request may find that Swift does not take its token.
 TOKENS = 3
 
-_RETRIED = (408, 429, 498, 499)
 _FULL = (507,)
 
 # How many characters of Swift's answers are shown.
@@ -134,9 +133,7 @@ def judge(answer: requests.Response, doing: str) -> None:
     text = f'{answer.status_code} {answer.reason}: {answer.text[:_SHOWN]}'
     if answer.status_code == 401:
         raise TokenFault(text)
-    _judge(
-        answer.status_code, text, retry_after.seconds(answer.headers), doing
-    )
+    _judge(answer.status_code, text, answers.pause(answer.headers), doing)
 
 
 def judge_manifest(answer: requests.Response, doing: str) -> None:
@@ -179,7 +176,7 @@ def translate(exc: Exception, doing: str) -> Exception:
     # These come from Keystone: the session raises none of Swift's answers.
     if isinstance(exc, ks_exceptions.HttpError):
         status = exc.http_status
-        if status // 100 != 5 and status not in _RETRIED:
+        if not answers.passes(status):
             return exceptions.SwiftRefused(doing, f'Keystone: {text}')
     elif isinstance(exc, ks_exceptions.SSLError):
         if 'certificate' in text.lower():
@@ -193,7 +190,7 @@ def _judge(status: int, text: str, pause: float, doing: str) -> None:
     """Raise what a status that is no good one means."""
     if status in _FULL:
         raise exceptions.SwiftFull(doing, text)
-    if status in _RETRIED or status // 100 == 5:
+    if answers.passes(status):
         raise Fault(text, pause)
     raise exceptions.SwiftRefused(doing, text)
 
