@@ -148,7 +148,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             streams = self.configuration.image_upload_method == 'stream'
             if offloads or streams:
                 try:
-                    api = identity.as_owner(context, image_service)
+                    api = identity.as_owner(context)
                     tracked = stack.enter_context(
                         self._tracked(context, volume, image_meta['id'], api)
                     )

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """All that is asked of Glance.
 
-The questions go through Cinder's own Glance client, which brings the owner's
-token, the service token, the choice of server and the retries; it is handed
-in, so that this module knows nothing of Cinder.
+Who asks, and how Glance is reached, is handed in, so that this module knows
+nothing of Cinder; see :mod:`cinder_rbd_offload.identity`.
 """
 
 from collections.abc import Mapping

@@ -7,7 +7,6 @@ that is set.
 
 from collections.abc import Callable
 from collections.abc import Mapping
-import copy
 import functools
 from typing import Any
 
@@ -17,20 +16,18 @@ from cinder.volume.drivers import rbd as _rbd  # noqa: F401
 from cinder import context as cinder_context
 from cinder.image import glance as cinder_glance
 from cinder import service_auth
-from glanceclient.common import utils as glanceclient_utils
 from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import loading
-from keystoneauth1.loading import session as ks_session
 from keystoneauth1 import plugin
+from keystoneauth1 import session as ks_session
 from oslo_config import cfg
 from oslo_log import log as logging
 
 from cinder_rbd_offload import glance
+from cinder_rbd_offload import image_client
 from cinder_rbd_offload import keystone
 
 LOG = logging.getLogger(__name__)
-
-_GLANCE = 'glance'
 
 # A scope that a trust brings along, so none may be given beside it.
 _NO_SCOPE = dict.fromkeys(
@@ -46,22 +43,20 @@ _NO_SCOPE = dict.fromkeys(
 )
 
 
-def as_owner(
-    context: cinder_context.RequestContext,
-    image_service: cinder_glance.GlanceImageService,
-) -> glance.Glance:
+def as_owner(context: cinder_context.RequestContext) -> glance.Glance:
     """Return Glance as the user who asked for an upload sees it."""
-    client = cinder_glance.GlanceClientWrapper()
-    # Glance names its stores to the role service, which Cinder's own user
-    # has in [service_user], or in [glance] where that is set.
-    own = copy.copy(context)
-    own.user_auth_plugin = (
-        service_auth.get_service_auth_plugin() or context.user_auth_plugin
-    )
+    # Glance names its stores to the role service, which Cinder's own user has
+    # in [service_user], or in [glance] where that is set. And it takes
+    # locations from that role, for images of whoever goes along.
+    own = _of_glance()
     return glance.Glance(
-        as_owner=functools.partial(client.call, context),
-        as_service=functools.partial(client.call, own, privileged_user=True),
-        add_location=functools.partial(image_service.add_location, context),
+        as_owner=image_client.Client(context),
+        as_service=image_client.Client(
+            context, own or service_auth.get_service_auth_plugin()
+        ),
+        add_location=functools.partial(
+            image_client.Client(context, own), 'add_image_location'
+        ),
     )
 
 
@@ -76,23 +71,13 @@ def data_sender(
     :param timeout: seconds without any sign from Glance
     :returns: see :class:`cinder_rbd_offload.upload.sink.Put`
     """
-    config = cfg.CONF
-    session = ks_session.Session().load_from_options(
-        insecure=config.glance_api_insecure,
-        cacert=config.glance_ca_certificates_file,
-        cert=config.glance_certfile,
-        key=config.glance_keyfile,
-        timeout=timeout,
-    )
     auth = service_auth.get_auth_plugin(context)
-    servers = cinder_glance.get_api_servers(context)
+    session = image_client.session(timeout)
+    server = image_client.finder(context, auth, session)
 
     def put(image_id: str, body: Any, headers: Mapping[str, str]) -> Any:
-        netloc, use_ssl = next(servers)
-        endpoint = f'{"https" if use_ssl else "http"}://{netloc}'
-        base, _version = glanceclient_utils.strip_version(endpoint)
         return session.put(
-            f'{base.rstrip("/")}/v2/images/{image_id}/file',
+            f'{server()}/v2/images/{image_id}/file',
             auth=auth,
             headers={'Content-Type': 'application/octet-stream', **headers},
             data=body,
@@ -168,35 +153,56 @@ def act_for(trust: str) -> glance.Glance | None:
     elif trust:
         auth = _impersonated(trust)
         try:
-            auth.get_token(service_auth.get_service_session())
-        except (ks_exceptions.NotFound, ks_exceptions.Unauthorized) as exc:
+            auth.get_token(_session())
+        # The last of them when the owner has lost the role, or is disabled.
+        except (
+            ks_exceptions.NotFound,
+            ks_exceptions.Unauthorized,
+            ks_exceptions.Forbidden,
+        ) as exc:
             LOG.info('Trust %s is of no use: %s', trust, exc)
             return None
     if auth is None:
         return None
-    context = cinder_context.get_admin_context()
-    context.user_auth_plugin = auth
-    call = functools.partial(cinder_glance.GlanceClientWrapper().call, context)
+    ask = image_client.Client(cinder_context.get_admin_context(), auth)
     return glance.Glance(
-        as_owner=call,
-        as_service=call,
-        add_location=functools.partial(call, 'add_image_location'),
+        as_owner=ask,
+        as_service=ask,
+        add_location=functools.partial(ask, 'add_image_location'),
     )
 
 
 def _trusts() -> keystone.Trusts | None:
-    session = service_auth.get_service_session()
+    session = _session()
     if session is None:
         return None
     auth = service_auth.get_service_auth_plugin()
     return keystone.Trusts(session, auth, _own() or auth)
 
 
+def _session() -> ks_session.Session | None:
+    """Return what reaches Keystone; None where Cinder is no user there."""
+    if not cfg.CONF.service_user.send_service_user_token:
+        return None
+    group = service_auth.SERVICE_USER_GROUP
+    return loading.load_session_from_conf_options(
+        *(cfg.CONF, group),
+        timeout=cfg.CONF[group].timeout or image_client.TIMEOUT,
+    )
+
+
 def _own() -> plugin.BaseAuthPlugin | None:
     """Return the user that Cinder is where it asks Glance by itself."""
-    if cfg.CONF[_GLANCE].auth_type:
-        return loading.load_auth_from_conf_options(cfg.CONF, _GLANCE)
-    return service_auth.get_service_auth_plugin()
+    return _of_glance() or service_auth.get_service_auth_plugin()
+
+
+def _of_glance() -> plugin.BaseAuthPlugin | None:
+    """Return the user of the section [glance]; None where it names none."""
+    if not cfg.CONF[cinder_glance.GLANCE_GROUP].auth_type:
+        return None
+    return loading.load_auth_from_conf_options(
+        cfg.CONF, cinder_glance.GLANCE_GROUP
+    )
 
 
 def _impersonated(trust: str) -> Any:

@@ -97,13 +97,13 @@ class TestCase(base.BaseTestCase):
         patcher.start()
         self.addCleanup(patcher.stop)
 
-    def api(self):
+    def api(self, add_location=None):
         return glance.Glance(
             as_owner=self.glance.call,
             as_service=functools.partial(
                 self.glance.call, privileged_user=True
             ),
-            add_location=self.glance.add_location,
+            add_location=add_location or self.glance.add_location,
         )
 
     def timeout(self):

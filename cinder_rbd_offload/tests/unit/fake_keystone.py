@@ -22,6 +22,8 @@ class Keystone(rm_fixture.Fixture):
     :ivar scopes: of each token that was asked for, in their order
     :ivar ended: each trust that was deleted, with the token that asked
     :ivar refuses: answers no request for a trust
+    :ivar forbids: gives nobody a token by a trust
+    :ivar catalog: types and URLs of services
     :ivar cut: the requests, of those that follow, whose connections break
     :ivar late: whether they break when the request has been carried out
     """
@@ -33,6 +35,8 @@ class Keystone(rm_fixture.Fixture):
         self.scopes = []
         self.ended = []
         self.refuses = False
+        self.forbids = False
+        self.catalog = []
         self.cut = 0
         self.late = False
         self._tokens = map('token-{}'.format, itertools.count(1))
@@ -67,6 +71,9 @@ class Keystone(rm_fixture.Fixture):
         if trust and trust not in self.trusts:
             context.status_code = 404
             return {'error': {'message': 'no such trust', 'code': 404}}
+        if trust and self.forbids:
+            context.status_code = 403
+            return {'error': {'message': 'no roles', 'code': 403}}
         password, roles = self.users.get(user['name'], (None, ()))
         if user['password'] != password:
             context.status_code = 401
@@ -77,6 +84,8 @@ class Keystone(rm_fixture.Fixture):
         token.set_project_scope()
         for role in roles:
             token.add_role(role)
+        for kind, url in self.catalog:
+            token.add_service(kind).add_standard_endpoints(public=url)
         name = next(self._tokens)
         self.tokens[name] = (user['name'], trust)
         context.headers['X-Subject-Token'] = name

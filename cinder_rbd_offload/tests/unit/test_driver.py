@@ -85,9 +85,7 @@ class DriverTestCase(base.TestCase):
         self.patch(identity, 'act_for', side_effect=self.act_for)
         super().setUp()
         self.use_the_clock()
-        client = self.patch(driver.cinder_glance, 'GlanceClientWrapper')
-        client.return_value.call.side_effect = self.request
-        self.asked_by = {}
+        self.patch(identity, 'as_owner', side_effect=self.as_owner)
         self.context = context.get_admin_context()
         self.service = driver.cinder_glance.GlanceImageService()
 
@@ -111,9 +109,8 @@ class DriverTestCase(base.TestCase):
         self.volumes[self.volume.name] = self.volumes.pop(base.VOLUME)
         self.before = self.cluster.state()
 
-    def request(self, context, method, *args, **kwargs):
-        self.asked_by[method] = context
-        return self.glance.call(method, *args, **kwargs)
+    def as_owner(self, _context):
+        return self.api()
 
     def act_for(self, trust):
         return self.api() if trust == 'a-trust' else None
@@ -236,24 +233,6 @@ class ChoiceTestCase(DriverTestCase):
         )
         self.upload()
         self.assertOrdinary('INFO', reason)
-
-    @ddt.data(None, 'of cinder')
-    def test_stores_are_asked_for_as_cinder_itself(self, plugin):
-        """Where it has a user of its own; never the user's own request."""
-        self.context.user_auth_plugin = 'of the user'
-        self.patch(
-            identity.service_auth,
-            'get_service_auth_plugin',
-            return_value=plugin,
-        )
-        self.upload()
-        self.assertOffloaded()
-        self.assertEqual(
-            plugin or 'of the user',
-            self.asked_by['get_stores_info_detail'].user_auth_plugin,
-        )
-        self.assertIs(self.context, self.asked_by['get'])
-        self.assertEqual('of the user', self.context.user_auth_plugin)
 
     def test_glance_does_not_name_its_stores(self):
         self.glance.service_role = False

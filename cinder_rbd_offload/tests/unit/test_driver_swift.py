@@ -9,7 +9,6 @@ import ddt
 import fixtures
 from glanceclient import exc
 
-from cinder_rbd_offload import driver
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.offload import inspection
 from cinder_rbd_offload.offload import journal
@@ -55,13 +54,11 @@ class SwiftTestCase(test_driver_stream.StreamingTestCase):
                 this, seconds, self.clock.sleep, self.clock.now
             ),
         )
+        self.adds = mock.Mock(side_effect=self.register)
         super().setUp()
-        self.adds = self.patch(
-            driver.cinder_glance.GlanceImageService, 'add_location'
-        )
-        self.adds.side_effect = lambda _this, _context, *request: (
-            self.register(*request)
-        )
+
+    def as_owner(self, _context):
+        return self.api(self.adds)
 
     def start_over(self):
         super().start_over()
@@ -322,9 +319,7 @@ class CrashTestCase(SwiftTestCase):
                 self.register(*request)
             raise KeyboardInterrupt
 
-        self.adds.side_effect = lambda _this, _context, *request: register(
-            *request
-        )
+        self.adds.side_effect = register
         self.assertRaises(KeyboardInterrupt, self.upload)
         self.restart()
         self.assertSent()

@@ -4,7 +4,7 @@
 import contextlib
 import functools
 import io
-from unittest import mock
+import re
 
 from cinder.volume.drivers import rbd as _rbd  # noqa: F401
 
@@ -17,11 +17,14 @@ from keystoneauth1 import loading
 from oslo_config import cfg
 from oslo_config import fixture as config_fixture
 from oslotest import base
+import requests_mock
 
 from cinder_rbd_offload import identity
+from cinder_rbd_offload import image_client
 from cinder_rbd_offload.tests.unit import fake_keystone
 from cinder_rbd_offload.upload import body
 
+GLANCE = 'https://glance.test'
 ENDS = '2030-01-01T00:00:00.000000Z'
 
 
@@ -42,11 +45,9 @@ class IdentityTestCase(base.BaseTestCase):
         self.conf = self.useFixture(config_fixture.Config(cfg.CONF))
         self.configure('service_user', 'cinder')
         self.conf.config(group='service_user', send_service_user_token=True)
-        for name in ('_SERVICE_AUTH', '_SERVICE_SESSION'):
-            self.useFixture(
-                fixtures.MonkeyPatch(f'cinder.service_auth.{name}', None)
-            )
-        self.addCleanup(self.close)
+        self.useFixture(
+            fixtures.MonkeyPatch('cinder.service_auth._SERVICE_AUTH', None)
+        )
         self.context = cinder_context.RequestContext(
             user_id='user',
             project_id='project',
@@ -54,13 +55,11 @@ class IdentityTestCase(base.BaseTestCase):
             roles=['member', 'reader'],
             is_admin=False,
         )
+        self.conf.config(glance_api_servers=[GLANCE])
         self.requests = []
-        wrapper = self.useFixture(
-            fixtures.MockPatchObject(
-                identity.cinder_glance, 'GlanceClientWrapper', autospec=True
-            )
-        ).mock
-        wrapper.return_value.call.side_effect = self.request
+        self.keystone.register_uri(
+            requests_mock.ANY, re.compile(GLANCE), json=self.answer
+        )
 
     def configure(self, group, user):
         """Name a user in a section of cinder.conf."""
@@ -77,58 +76,101 @@ class IdentityTestCase(base.BaseTestCase):
         self.conf.register_opts(options, group=group)
         self.conf.config(group=group, auth_type='password', **values)
 
-    def close(self):
-        if service_auth._SERVICE_SESSION:
-            service_auth._SERVICE_SESSION.session.close()
+    def answer(self, request, context):
+        """Answer as Glance does, and note who asked."""
+        context.headers['Content-Type'] = 'application/json'
+        if request.path in ABOUT:
+            return ABOUT[request.path]
+        headers = request.headers
+        self.requests.append(
+            (
+                request,
+                *map(
+                    self.user_of,
+                    (headers['X-Auth-Token'], headers.get('X-Service-Token')),
+                ),
+            )
+        )
+        return {'id': 'image', 'status': 'active', 'size': 1, 'stores': []}
 
-    def request(self, context, method, *args, **kwargs):
-        self.requests.append((context, method, args, kwargs))
-        return {'status': 'active', 'size': 1, 'stores': []}
+    def user_of(self, token):
+        """Return who has a token: a user, and a trust if any."""
+        return self.keystone.tokens.get(token, (token, None))
 
     def asker(self):
         """Return who made the last request: a user, and a trust if any."""
-        context, *_request = self.requests[-1]
-        token = context.user_auth_plugin.get_token(
-            service_auth.get_service_session()
-        )
-        return self.keystone.tokens[token]
+        return self.requests[-1][1]
 
     def delegate(self):
         return identity.delegate(self.context, ENDS)
 
 
+# What glanceclient reads before it asks.
+ABOUT = {
+    '/versions': {'versions': [{'id': 'v2.17', 'status': 'CURRENT'}]},
+    '/v2/schemas/image': {'name': 'image', 'properties': {}},
+}
+OWNER = ('user-token', None)
+CINDER = ('cinder', None)
+
+
 class AsOwnerTestCase(IdentityTestCase):
-    def setUp(self):
-        super().setUp()
-        self.service = mock.Mock()
-        self.api = identity.as_owner(self.context, self.service)
+    @property
+    def api(self):
+        return identity.as_owner(self.context)
+
+    def assertAsked(self, method, path, *users):
+        request, *asked_by = self.requests[0]
+        self.assertEqual(
+            (method, f'{GLANCE}{path}'), (request.method, request.url)
+        )
+        self.assertEqual([*users], asked_by)
 
     def test_the_owner_asks(self):
         self.api.state('image', 1)
-        self.assertEqual(
-            [(self.context, 'get', ('image',), {})], self.requests
-        )
+        self.assertAsked('GET', '/v2/images/image', OWNER, CINDER)
 
     def test_cinder_asks_for_the_stores(self):
         self.api.stores()
-        self.assertEqual(('cinder', None), self.asker())
-        ((context, _method, _args, kwargs),) = self.requests
-        self.assertEqual({'privileged_user': True}, kwargs)
-        self.assertIsNot(self.context, context)
-        self.assertIsNone(self.context.user_auth_plugin)
+        self.assertAsked('GET', '/v2/info/stores/detail', CINDER, CINDER)
+
+    def test_the_user_of_glance_s_section_asks_for_the_stores(self):
+        self.configure('glance', 'glance')
+        self.api.stores()
+        self.assertAsked(
+            *('GET', '/v2/info/stores/detail', ('glance', None), CINDER)
+        )
 
     def test_the_owner_does_where_cinder_has_no_user(self):
         self.conf.config(group='service_user', send_service_user_token=False)
-        self.context.user_auth_plugin = 'of the user'
-        identity.as_owner(self.context, self.service).stores()
-        ((context, *_request),) = self.requests
-        self.assertEqual('of the user', context.user_auth_plugin)
-
-    def test_the_image_service_adds_the_location(self):
-        self.api.add_location('image', 'url')
-        self.service.add_location.assert_called_once_with(
-            self.context, 'image', 'url', {}
+        self.api.stores()
+        self.assertAsked(
+            *('GET', '/v2/info/stores/detail', OWNER, (None, None))
         )
+
+    def test_the_owner_adds_the_location(self):
+        self.api.add_location('image', 'url')
+        self.assertAsked('POST', '/v2/images/image/locations', OWNER, CINDER)
+        self.assertEqual(
+            {'url': 'url', 'validation_data': {}},
+            self.requests[0][0].json(),
+        )
+
+    def test_the_user_of_glance_s_section_adds_the_location(self):
+        self.configure('glance', 'glance')
+        self.api.add_location('image', 'url')
+        self.assertAsked(
+            *('POST', '/v2/images/image/locations', ('glance', None), CINDER)
+        )
+
+    def test_no_request_waits_for_ever(self):
+        self.api.state('image', 1)
+        self.assertEqual(image_client.TIMEOUT, self.requests[0][0].timeout)
+
+    def test_the_operator_says_how_long(self):
+        self.conf.config(glance_request_timeout=7)
+        self.api.state('image', 1)
+        self.assertEqual(7, self.requests[0][0].timeout)
 
 
 @ddt.ddt
@@ -146,6 +188,11 @@ class DelegateTestCase(IdentityTestCase):
         self.assertEqual('', self.delegate())
         self.assertEqual({}, self.keystone.trusts)
         self.assertIn(reason, self.logs.output)
+
+    def test_no_request_waits_for_ever(self):
+        self.delegate()
+        timeouts = {one.timeout for one in self.keystone.request_history}
+        self.assertEqual({image_client.TIMEOUT}, timeouts)
 
     def test_cinder_has_no_user(self):
         self.conf.config(group='service_user', send_service_user_token=False)
@@ -235,10 +282,9 @@ class ActForTestCase(IdentityTestCase):
     def test_a_location_is_added_as_glance_takes_it(self):
         api = identity.act_for(self.delegate())
         api.add_location('image', 'url')
-        ((_context, *request),) = self.requests
-        self.assertEqual(
-            ['add_image_location', ('image', 'url', {}), {}], request
-        )
+        request, *_asked_by = self.requests[0]
+        self.assertEqual('POST', request.method)
+        self.assertEqual(f'{GLANCE}/v2/images/image/locations', request.url)
 
     @ddt.data('', 'a-trust-that-has-ended')
     def test_by_cinder_itself(self, trust):
@@ -264,6 +310,30 @@ class ActForTestCase(IdentityTestCase):
         identity.release(trust)
         self.assertIsNone(identity.act_for(trust))
         self.assertIn(f'Trust {trust} is of no use', self.logs.output)
+
+    def test_by_nobody_when_its_owner_may_not_any_more(self):
+        """Keystone says so where the role is gone, or the user disabled."""
+        trust = self.delegate()
+        self.keystone.forbids = True
+        self.assertIsNone(identity.act_for(trust))
+        self.assertIn(f'Trust {trust} is of no use', self.logs.output)
+
+    def test_glance_is_found_in_the_catalog(self):
+        """No request of a user's brings one along."""
+        self.conf.config(glance_api_servers=None)
+        self.keystone.catalog = [('image', f'{GLANCE}/v2')]
+        identity.act_for(self.delegate()).state('image', 1)
+        self.assertEqual(f'{GLANCE}/v2/images/image', self.requests[-1][0].url)
+
+    def test_glance_is_not_in_the_catalog(self):
+        self.conf.config(glance_api_servers=None)
+        self.keystone.catalog = [('volume', 'https://cinder.test')]
+        api = identity.act_for(self.delegate())
+        for _attempt in range(2):
+            error = self.assertRaises(
+                ks_exceptions.EndpointNotFound, api.state, 'image', 1
+            )
+        self.assertIn('set glance_api_servers', str(error))
 
     @ddt.data(True, False)
     def test_keystone_is_away(self, from_the_start):

@@ -26,6 +26,7 @@ FLOORS = {
     'ceph': 1,
     'glance': 1,
     'keystone': 1,
+    'image_client': 2,
     'identity': 3,
     'straight': 3,
     'user_messages': 3,
@@ -37,7 +38,7 @@ ROOM = 2
 
 # Who alone may import what others provide.
 OWNERS = {
-    'cinder': {'driver', 'identity', 'user_messages'},
+    'cinder': {'driver', 'identity', 'image_client', 'user_messages'},
     'glance_store': {'upload.glance_store'},
     'rados': {'ceph'},
     'rbd': {'ceph'},

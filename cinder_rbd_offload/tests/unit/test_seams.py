@@ -66,18 +66,6 @@ CALLED = (
     ('context.get_admin_context', (), ()),
     ('exception.ImageLimitExceeded', ('message',), ()),
     ('exception.VolumeNotFound', (), ('volume_id',)),
-    ('glance.GlanceClientWrapper', (), ()),
-    (
-        'glance.GlanceClientWrapper.call',
-        ('self', 'context', 'method', 'image_id'),
-        ('privileged_user', 'controller'),
-    ),
-    ('glance.GlanceImageService', (), ()),
-    (
-        'glance.GlanceImageService.add_location',
-        ('self', 'context', 'image_id', 'url', 'metadata'),
-        (),
-    ),
     ('glance.get_api_servers', ('context',), ()),
     (
         'image_utils.check_image_conversion_disable',
@@ -92,9 +80,8 @@ CALLED = (
         ('resource_uuid', 'detail'),
     ),
     ('rbd.RBDDriverException', (), ('reason',)),
-    ('service_auth.get_auth_plugin', ('context',), ()),
+    ('service_auth.get_auth_plugin', ('context',), ('auth',)),
     ('service_auth.get_service_auth_plugin', (), ()),
-    ('service_auth.get_service_session', (), ()),
     ('volume_utils.image_conversion_dir', (), ()),
 )
 
@@ -118,20 +105,6 @@ class SeamsTestCase(base.BaseTestCase):
         wrap = offload_driver._on_native_threads
         wrapped = wrap(self)
         self.assertEqual(self.id(), wrapped.id())
-
-    def test_a_location_is_added_by_the_api_for_services(self):
-        """And as the user of [glance], where that section names one."""
-        asked = []
-
-        class Client:
-            def call(self, _context, method, *_args, privileged_user):
-                asked.append((method, privileged_user))
-
-        self.patch(cinder_glance, 'GlanceClientWrapper', Client)
-        cinder_glance.GlanceImageService().add_location(
-            *(context.get_admin_context(), 'id', 'rbd://a', {})
-        )
-        self.assertEqual([('add_image_location', True)], asked)
 
     def test_the_sentences_of_messages_are_there(self):
         self.assertIn(
