@@ -9,8 +9,8 @@ from cinder_rbd_offload.ceph.cluster import Task as Task
 from cinder_rbd_offload.ceph.connection import Connection as Connection
 from cinder_rbd_offload.ceph.pool import GLANCE_SNAPSHOT as GLANCE_SNAPSHOT
 from cinder_rbd_offload.ceph.pool import Pool as Pool
-from cinder_rbd_offload.ceph.pool import Progress as Progress
-from cinder_rbd_offload.ceph.pool import Shape as Shape
 from cinder_rbd_offload.ceph.reading import OpenSnapshot as OpenSnapshot
 from cinder_rbd_offload.ceph.reading import Reading as Reading
+from cinder_rbd_offload.ceph.shape import Progress as Progress
+from cinder_rbd_offload.ceph.shape import Shape as Shape
 from cinder_rbd_offload.ceph.table import Table as Table

@@ -9,6 +9,7 @@ from typing import Any
 from cinder_rbd_offload.ceph import cluster
 from cinder_rbd_offload.ceph import errors
 from cinder_rbd_offload.ceph import pool
+from cinder_rbd_offload.ceph import shape as shape_
 from cinder_rbd_offload.ceph import table
 
 
@@ -62,12 +63,12 @@ class Connection:
         self.on_native_threads = wrap
         self.cluster: cluster.Cluster = wrap(cluster.Cluster(rados, handle))
         self.source: pool.Pool = wrap(
-            pool.Pool(rbd, ioctx, pool.Shape(features))
+            pool.Pool(rbd, ioctx, shape_.Shape(features))
         )
         self.table: table.Table = wrap(table.Table(rados, ioctx))
 
     @contextlib.contextmanager
-    def open_pool(self, name: str, shape: pool.Shape) -> Iterator[pool.Pool]:
+    def open_pool(self, name: str, shape: shape_.Shape) -> Iterator[pool.Pool]:
         """Open another pool of the cluster.
 
         :param shape: the form of images that are made there

@@ -8,70 +8,16 @@ librbd leave as those of :mod:`cinder_rbd_offload.exceptions`.
 
 from collections.abc import Iterator
 import contextlib
-import dataclasses
-import errno
 from typing import Any
 
 from cinder_rbd_offload.ceph import errors
 from cinder_rbd_offload.ceph import reading
+from cinder_rbd_offload.ceph import shape as shape_
 from cinder_rbd_offload import exceptions
 
 # Glance's RBD store opens an image at the snapshot that the location names,
 # and calls it this (glance_store, _drivers/rbd.py, DEFAULT_SNAPNAME).
 GLANCE_SNAPSHOT = 'snap'
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Shape:
-    """The form of images that are made in a pool.
-
-    :param features: as bits
-    :param object_size: in bytes, a power of two; 0 for that of the source
-    :param data_pool: the pool of their data objects, where it is not the
-        images' own, as for erasure coding; '' leaves it to ceph.conf and the
-        pool's own configuration
-    """
-
-    features: int
-    object_size: int = 0
-    data_pool: str = ''
-
-    def options(self) -> dict[str, Any]:
-        """Return the arguments of librbd's copy and clone."""
-        options: dict[str, Any] = {'features': self.features}
-        if self.object_size:
-            # A stripe of another unit than the object would make the image
-            # one with the feature STRIPINGV2, which Glance's are not.
-            options |= {
-                'order': self.object_size.bit_length() - 1,
-                'stripe_unit': self.object_size,
-                'stripe_count': 1,
-            }
-        if self.data_pool:
-            options['data_pool'] = self.data_pool
-        return options
-
-
-class Progress:
-    """How far an operation has come, and whether it is to go on.
-
-    librbd's own threads write and read it, so it has no lock, and nothing
-    that greenthreads would have replaced.
-
-    :ivar done: objects that are finished
-    :ivar total: objects in all; 0 until it is known
-    :ivar stopped: set it, and the operation fails soon
-    """
-
-    def __init__(self) -> None:
-        self.done = 0
-        self.total = 0
-        self.stopped = False
-
-    def report(self, done: int, total: int) -> int:
-        """Take a report of librbd's; answer whether it is to go on."""
-        self.done, self.total = done, total
-        return -errno.ECANCELED if self.stopped else 0
 
 
 class Pool:
@@ -82,7 +28,7 @@ class Pool:
     :param shape: the form of images that are made here
     """
 
-    def __init__(self, rbd: Any, ioctx: Any, shape: Shape) -> None:
+    def __init__(self, rbd: Any, ioctx: Any, shape: shape_.Shape) -> None:
         self._rbd = rbd
         self.ioctx = ioctx
         self.shape = shape
@@ -215,7 +161,7 @@ class Pool:
                     handle.protect_snap(snapshot)
                 clone(*source, **options)
 
-    def flatten(self, image: str, progress: Progress) -> None:
+    def flatten(self, image: str, progress: shape_.Progress) -> None:
         """Give a clone all the data that it still has from its parent.
 
         Fine if it has none. One that broke off can be repeated only for a
@@ -244,6 +190,26 @@ class Pool:
         doing = f'renaming {self.name}/{image} to {name}'
         with self._making(doing, name):
             self._rbd.RBD().rename(self.ioctx, image, name)
+
+    def finish_rename(self, image: str, name: str, rbd_id: str) -> None:
+        """Bring a rename to its end that broke off; fine if none did.
+
+        librbd 16.2 writes the object of the new name, then the directory of
+        the pool, then removes the object of the old name (RenameRequest.cc).
+        In between both names open the image, and librbd neither repeats the
+        rename nor removes all of the image.
+
+        :param rbd_id: what :meth:`id` says of the image
+        """
+        if {self.id(image), self.id(name)} != {rbd_id}:
+            return
+        with self._doing(f'renaming {self.name}/{image} to {name}'):
+            rbd = self._rbd.RBD()
+            begun = image in rbd.list(self.ioctx)
+            # The name that is not in the directory.
+            self.ioctx.remove_object(f'rbd_id.{name if begun else image}')
+            if begun:
+                rbd.rename(self.ioctx, image, name)
 
     def seal(self, image: str) -> None:
         """Give an image the form that Glance's own RBD store gives it.

@@ -82,8 +82,10 @@ class Job:
 
         :raises CephError: when some of it is still there
         """
-        self.target.remove(self.draft)
         rbd_id = self.record.entry.rbd_id
+        if rbd_id:
+            self.target.finish_rename(self.draft, self.image_id, rbd_id)
+        self.target.remove(self.draft)
         if rbd_id and self.target.id(self.image_id) == rbd_id:
             self.target.remove(self.image_id)
         self.source.drop_snapshot(self.volume, self.snapshot)

@@ -10,6 +10,7 @@
     seal        its snapshot ``snap``, protected
     rename      offload-<image id> becomes <image id>          publishing
     publish     a location in Glance; see publish.py
+    flatten     (only where Glance did not take a clone)       making
     release     takes the volume's snapshot away again
     hand over   (instant only) a flatten task of the manager   published
 
@@ -175,16 +176,34 @@ def _publish(
             },
         )
         try:
-            job.target.flatten(job.image_id, job.work.progress)
-            job.target.seal(job.image_id)
-            job.record.update(method=plan.Method.CLONE_FLATTEN.value)
-        except exceptions.TakenOver:
+            _flatten_refused(job)
+        except (exceptions.NotPublished, exceptions.TakenOver):
             raise
         except Exception as exc:
             raise refusal from exc
         publication.run(job.record.entry.size)
         return False
     return instant or None
+
+
+def _flatten_refused(job: job_.Job) -> None:
+    """Flatten an image that has its name, and that Glance did not take.
+
+    It is in the making again: nothing outside the pool knows of it any more,
+    and when the image is deleted in Glance, this ends.
+    """
+    job.record.update(
+        stage=Stage.MAKING, method=plan.Method.CLONE_FLATTEN.value
+    )
+    try:
+        job.target.flatten(job.image_id, job.work.progress)
+    except exceptions.CephError:
+        # It may have failed because it was stopped.
+        job.work.check()
+        raise
+    job.work.check()
+    job.target.seal(job.image_id)
+    job.record.update(stage=Stage.PUBLISHING)
 
 
 def _release(job: job_.Job) -> bool:

@@ -187,26 +187,29 @@ class Recovery:
             return flattening.look_after(job, cluster)
         if entry.stage is Stage.SWEEPING:
             return self._sweep(entry)
+        if entry.stage is Stage.PUBLISHING:
+            job.target.finish_rename(job.draft, job.image_id, entry.rbd_id)
+            if job.target.id(job.image_id) == entry.rbd_id:
+                # Nothing of the volume is needed any more.
+                job.source.drop_snapshot(entry.volume, job.snapshot)
+                self._let_go(entry, journal)
+                data = publish.Sealed(job.target, entry.image_id)
+                if self._publish(entry, self._act_for(entry.trust), data):
+                    job.record.update(stage=Stage.PUBLISHED)
+                    self._say_finished(entry)
+                    return flattening.look_after(job, cluster)
         if entry.stage in _SNAPSHOT:
             job.source.drop_snapshot(entry.volume, job.snapshot)
-        glance = self._act_for(entry.trust)
-        if entry.stage is Stage.PUBLISHING:
-            ours = job.target.id(entry.image_id) == entry.rbd_id
-            data = publish.Sealed(job.target, entry.image_id)
-            if ours and self._publish(entry, glance, data):
-                job.source.drop_snapshot(entry.volume, job.snapshot)
-                job.record.update(stage=Stage.PUBLISHED)
-                LOG.info('The upload of image %s is finished', entry.image_id)
-                return flattening.look_after(job, cluster)
         if entry.stage is Stage.REGISTERING:
-            # It needs nothing of the volume any more, however long it takes.
             self._let_go(entry, journal)
-            if self._register(entry, glance):
-                LOG.info('The upload of image %s is finished', entry.image_id)
+            if self._register(entry, self._act_for(entry.trust)):
+                self._say_finished(entry)
                 return True
         if entry.pool:
             job.undo()
-        self._delete(entry, glance)
+        # However long Keystone and Glance cannot be asked.
+        self._let_go(entry, journal)
+        self._delete(entry, self._act_for(entry.trust))
         LOG.info(
             'The upload of image %(image)s, which was left at stage '
             '%(stage)s, is undone',
@@ -214,9 +217,11 @@ class Recovery:
         )
         if not entry.store:
             return True
-        self._let_go(entry, journal)
         job.record.update(stage=Stage.SWEEPING)
         return self._sweep(entry)
+
+    def _say_finished(self, entry: journal_.Entry) -> None:
+        LOG.info('The upload of image %s is finished', entry.image_id)
 
     def _register(
         self, entry: journal_.Entry, glance: glance_api.Glance | None

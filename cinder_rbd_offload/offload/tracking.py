@@ -80,15 +80,19 @@ def entrust(
 
     :param delegate: returns the delegation that ends when the entry says
     :param release: ends it, if it cannot be written
+    :raises EntryUnknown: when the entry may be there all the same
     :raises OffloadError: when it could not be written
     """
     trust = delegate(record.entry.expires)
     try:
         record.update(trust=trust)
-    except Exception:
+    except Exception as exc:
         release(trust)
-        with contextlib.suppress(exceptions.OffloadError):
+        try:
             record.strike()
+        except exceptions.OffloadError:
+            # Recovery would delete the image under the ordinary upload.
+            raise exceptions.EntryUnknown(record.entry.image_id, exc) from exc
         raise
 
 

@@ -3,10 +3,12 @@
 
 librbd's operations block for as long as they take. So a thread beside them
 changes the journal's entry every other second, writes the progress to the
-log, and has the work stop when the image is deleted in Glance or another host
-has taken the upload over.
+log, and has the work stop when another host has taken the upload over. A
+second one has it stop when the image is deleted in Glance. They are two, since
+a Glance that is silent for a while must not make this host seem dead.
 """
 
+from collections.abc import Callable
 import threading
 import time
 from types import TracebackType
@@ -52,12 +54,18 @@ class Watch:
         self._job = job
         self._glance = glance
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._threads: list[threading.Thread] = []
         self._looks = 0
         self._said = (time.monotonic(), 0.0)
 
     def __enter__(self) -> 'Watch':
-        self._thread.start()
+        looks = [self.look] if self._glance is None else [self.look, self.ask]
+        for look in looks:
+            thread = threading.Thread(
+                target=self._run, args=(look,), daemon=True
+            )
+            thread.start()
+            self._threads.append(thread)
         return self
 
     def __exit__(
@@ -67,12 +75,21 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         self._ended.set()
-        # A Glance that never answers must not keep the upload from its end.
-        self._thread.join(_LAST)
+        # What never answers must not keep the upload from its end.
+        deadline = time.monotonic() + _LAST
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
 
     def look(self) -> None:
-        """Do once what is due, until the upload has ended."""
-        steps = (self._measure, self._show, self._ask, self._stop, self._say)
+        """Do once what is due in Ceph and the log."""
+        self._take(self._measure, self._show, self._stop, self._say)
+
+    def ask(self) -> None:
+        """Ask Glance once whether the image is still wanted."""
+        self._take(self._ask)
+
+    def _take(self, *steps: Callable[[], None]) -> None:
+        """Take steps, until the upload has ended."""
         for step in steps:
             if self._ended.is_set():
                 return
@@ -82,9 +99,9 @@ class Watch:
             except Exception as exc:
                 LOG.debug('Image %s: %s', self._job.image_id, exc)
 
-    def _run(self) -> None:
+    def _run(self, look: Callable[[], None]) -> None:
         while not self._ended.wait(INTERVAL):
-            self.look()
+            look()
 
     def _measure(self) -> None:
         """See how far an operation is that does not report it."""
@@ -102,7 +119,7 @@ class Watch:
             job.work.stop(exc)
 
     def _ask(self) -> None:
-        """See whether the image is still wanted."""
+        """Stop the work on an image that is deleted, or has other data."""
         image_id, entry = self._job.image_id, self._job.record.entry
         if self._glance is None or entry.stage not in _UNPUBLISHED:
             return

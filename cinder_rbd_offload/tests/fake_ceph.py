@@ -82,6 +82,8 @@ class Cluster:
     def __init__(self, fsid='a-fsid', pools=('volumes', 'images')):
         self.fsid = fsid
         self.pools = {pool: {} for pool in pools}
+        # Names of a rename that broke off, which the directory does not have.
+        self.unlisted = set()
         self.clone_v2 = True
         # What objects hold as omap, by pool and name.
         self.omap = {pool: {} for pool in pools}
@@ -123,7 +125,7 @@ class Cluster:
 
     def state(self):
         """Return what the pools hold now, to compare it later."""
-        return copy.deepcopy(self.pools)
+        return copy.deepcopy(self.pools | {'unlisted': self.unlisted})
 
     def on(self, operation, action, when='before', skip=0, times=math.inf):
         """Have something happen at some of the calls of an operation."""
@@ -339,6 +341,12 @@ class Ioctx(_Opened):
             if value is not None:
                 omap[key] = value
 
+    def remove_object(self, name):
+        image = name.removeprefix('rbd_id.')
+        _find(self.images, image)
+        self.cluster.unlisted.remove(image)
+        del self.images[image]
+
     def get_omap_vals(self, operation, after, _prefix, limit):
         operation.wanted = after, limit
         return operation.found, 0
@@ -403,7 +411,7 @@ class RBD:
 
     @_operation
     def list(self, ioctx):
-        return list(ioctx.images)
+        return [*ioctx.images.keys() - self.cluster.unlisted]
 
     @_operation
     def create(self, ioctx, name, size):
@@ -434,11 +442,19 @@ class RBD:
         stored = _find(ioctx.images, src)
         if dest in ioctx.images:
             raise rbd_errors.ImageExists(dest)
+        unlisted = self.cluster.unlisted
         ioctx.images[dest] = stored
-        del ioctx.images[src]
+        unlisted.add(dest)
+        self.cluster.reach('rename', 'half')
+        unlisted.remove(dest)
+        unlisted.add(src)
+        self.cluster.reach('rename', 'half')
+        ioctx.remove_object(f'rbd_id.{src}')
 
     @_operation
     def remove(self, ioctx, name):
+        if name in self.cluster.unlisted:
+            raise AssertionError(f'{name} is the half of a rename')
         stored = _find(ioctx.images, name)
         if stored.snapshots or stored.trash:
             raise rbd_errors.ImageHasSnapshots(name)

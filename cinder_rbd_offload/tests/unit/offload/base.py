@@ -119,6 +119,11 @@ class UploadTestCase(base.TestCase):
     def assertNothingLeft(self):
         self.assertEqual(self.before, self.cluster.state())
 
+    def assertVolumeUsable(self):
+        """Require that nothing holds the volume, whatever becomes of it."""
+        self.assertEqual(self.before['volumes'], self.volumes)
+        self.assertEqual(['volume-id'], self.freed)
+
     def assertComplete(self):
         """Require the image, and the volume as it was."""
         self.assertSealed()

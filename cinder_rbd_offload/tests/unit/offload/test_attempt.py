@@ -81,7 +81,7 @@ class TurnTestCase(AttemptTestCase):
 
         def busy():
             self.glance.delete(IMAGE)
-            watches[-1].look()
+            watches[-1].ask()
             return False
 
         self.slots = Turn([busy])

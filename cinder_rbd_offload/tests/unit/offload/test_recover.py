@@ -185,12 +185,11 @@ class TurnTestCase(base.RecoverTestCase):
         self.assertDone()
 
     def test_a_volume_is_freed_when_what_hinders_it_is_over(self):
-        self.leave(Stage.STARTED)
+        self.leave(Stage.MAKING, pool='images')
         recovery = self.recovery()
-        self.glance.fail('get', ZeroDivisionError())
+        self.cluster.fail('remove', self.timeout(), times=1)
         self.recover(recovery=recovery)
         self.assertEqual([], self.freed)
-        self.glance.heal()
         self.recover(recovery=recovery)
         self.assertDone()
 

@@ -78,7 +78,7 @@ class UnpublishedTestCase(base.RecoverTestCase):
         self.glance.fail(method, exc.CommunicationError('refused'))
         self.recover()
         self.assertStays(Stage.STARTED)
-        self.assertEqual([], self.freed)
+        self.assertEqual(['volume-id'], self.freed)
         self.glance.heal()
         self.recover()
         self.assertUndone()
@@ -89,10 +89,9 @@ class UnpublishedTestCase(base.RecoverTestCase):
 
         self.act_for, real = act_for, self.act_for
         self.leave_data(Stage.MAKING, DRAFT)
-        left = self.cluster.state()
         self.recover()
-        self.assertEqual(left, self.cluster.state())
         self.assertStays(Stage.MAKING)
+        self.assertVolumeUsable()
         self.act_for = real
         self.recover()
         self.assertUndone()
@@ -163,11 +162,13 @@ class PublishingTestCase(base.RecoverTestCase):
         self.assertDone()
 
     def test_glance_does_not_tell(self):
+        self.pool('volumes').snapshot(VOLUME, DRAFT)
         self.leave_data(Stage.PUBLISHING)
         self.glance.fail('get', exc.CommunicationError('refused'))
         self.recover()
         self.assertStays(Stage.PUBLISHING)
         self.assertSealed()
+        self.assertVolumeUsable()
         self.glance.heal()
         self.recover()
         self.assertComplete()
@@ -175,11 +176,13 @@ class PublishingTestCase(base.RecoverTestCase):
 
     def test_nobody_may_act_for_the_owner(self):
         """Only the owner sees whether the image has the data."""
+        self.pool('volumes').snapshot(VOLUME, DRAFT)
         self.leave_data(Stage.PUBLISHING, trust='')
         self.publish()
         self.recover()
         self.assertSealed()
         self.assertStays(Stage.PUBLISHING)
+        self.assertVolumeUsable()
         self.assertIn('can only its owner see', self.logs.output)
 
 

@@ -137,14 +137,20 @@ class TrackingTestCase(base.TestCase):
         self.assertEqual('another', journal.Entry.from_text(text).trust)
         self.assertEqual([], self.released)
 
-    def test_what_cannot_be_written_is_not_delegated(self):
+    @ddt.data((1, exceptions.CephError), (2, exceptions.EntryUnknown))
+    @ddt.unpack
+    def test_what_cannot_be_written_is_not_delegated(self, times, error):
         """Nobody would know of it after a crash."""
         self.cluster.fail(
-            'operate_write_op', self.cluster.rados.TimedOut('no answer')
+            *('operate_write_op', self.cluster.rados.TimedOut('no answer')),
+            skip=self.cluster.reached.count(('operate_write_op', 'before')),
+            times=times,
         )
-        self.assertRaises(
-            exceptions.CephError,
+        raised = self.assertRaises(
+            (exceptions.CephError, exceptions.EntryUnknown),
             tracking.entrust,
             *(self.record, self.delegate, self.released.append),
         )
+        self.assertIs(error, type(raised))
         self.assertEqual(['another'], self.released)
+        self.assertEqual(times == 2, base.IMAGE in self.cluster.entries())

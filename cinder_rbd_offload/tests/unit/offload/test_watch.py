@@ -5,6 +5,7 @@ Each look is taken here, not by the thread.
 """
 
 import threading
+import time
 from unittest import mock
 
 import ddt
@@ -12,6 +13,7 @@ from glanceclient import exc
 
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload import glance
 from cinder_rbd_offload.offload import job
 from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.offload import methods
@@ -71,6 +73,9 @@ class WatchTestCase(base.TestCase):
 
 
 class SignsOfLifeTestCase(WatchTestCase):
+    def assertEnded(self):
+        self.assertFalse(any(one.is_alive() for one in self.watch._threads))
+
     def test_each_look_is_one(self):
         beats = []
         for _look in range(3):
@@ -105,23 +110,45 @@ class SignsOfLifeTestCase(WatchTestCase):
         looked = threading.Event()
         looks = []
 
-        def look():
+        def look(_watch):
             looks.append(1)
             if len(looks) == 3:
                 looked.set()
 
         with mock.patch.object(watch, 'INTERVAL', 0):
-            with mock.patch.object(self.watch, 'look', look):
-                with self.watch:
-                    self.assertTrue(looked.wait(20))
-                ended = len(looks)
+            self.patch(watch.Watch, 'look').side_effect = look
+            with self.watch:
+                self.assertTrue(looked.wait(20))
+            ended = len(looks)
         self.assertGreaterEqual(ended, 3)
-        self.assertFalse(self.watch._thread.is_alive())
+        self.assertEnded()
+
+    def test_a_silent_glance_does_not_make_this_host_seem_dead(self):
+        asked, answers = threading.Event(), threading.Event()
+        self.addCleanup(answers.set)
+
+        def state(*_args):
+            asked.set()
+            answers.wait(20)
+
+        self.patch(glance.Glance, 'state').side_effect = state
+        with mock.patch.object(watch, 'INTERVAL', 0):
+            with self.watch:
+                self.assertTrue(asked.wait(20))
+                beats = self.stored().beat + 3
+                for _wait in range(2000):
+                    if self.stored().beat >= beats:
+                        break
+                    time.sleep(0.01)
+                else:
+                    self.fail('no sign of life')
+                answers.set()
+        self.assertEnded()
 
     def test_no_look_after_the_end(self):
         with self.watch:
             pass
-        self.assertFalse(self.watch._thread.is_alive())
+        self.assertEnded()
         self.assertEqual(1, self.stored().beat)
 
 
@@ -129,21 +156,27 @@ class SignsOfLifeTestCase(WatchTestCase):
 class EndTestCase(WatchTestCase):
     """What ends an upload, and what does not."""
 
+    def look(self):
+        """Look as both threads do, each once, and at what comes of it."""
+        self.watch.look()
+        self.watch.ask()
+        self.watch.look()
+
     @ddt.data(Stage.WAITING, Stage.MAKING)
     def test_a_deleted_image(self, stage):
         self.record.update(stage=stage)
         self.glance.delete(base.IMAGE)
-        self.watch.look()
+        self.look()
         self.assertStopped(exceptions.ImageGone)
 
     @ddt.data(1, base.SIZE, 0)
     def test_other_data(self, size):
         self.glance.take_other_data(base.IMAGE, size)
-        self.watch.look()
+        self.look()
         self.assertStopped(exceptions.ImageTaken)
 
     def test_an_image_that_waits_for_its_data(self):
-        self.watch.look()
+        self.look()
         self.assertGoesOn()
 
     @ddt.data(Stage.PUBLISHING, Stage.PUBLISHED, Stage.ORDINARY)
@@ -151,23 +184,23 @@ class EndTestCase(WatchTestCase):
         """It may be active by then with our data, or be deleted for good."""
         self.record.update(stage=stage)
         self.glance.delete(base.IMAGE)
-        self.watch.look()
+        self.look()
         self.assertGoesOn()
 
     def test_nobody_may_ask_glance(self):
         self.glance.delete(base.IMAGE)
-        watch.Watch(self.job).look()
+        watch.Watch(self.job).ask()
         self.assertGoesOn()
 
     def test_another_host_has_taken_over(self):
         self.take_over()
-        self.watch.look()
+        self.look()
         self.assertStopped(exceptions.TakenOver)
 
     def test_the_first_reason_counts(self):
         self.take_over()
         self.glance.delete(base.IMAGE)
-        self.watch.look()
+        self.look()
         self.assertStopped(exceptions.TakenOver)
 
     @ddt.data('get', 'operate_write_op', 'diff_iterate')
@@ -181,7 +214,7 @@ class EndTestCase(WatchTestCase):
             self.cluster.fail(operation, error)
         self.images[DRAFT] = fake_ceph.Stored(base.SIZE)
         self.work.copying = True
-        self.watch.look()
+        self.look()
         self.assertGoesOn()
 
     def test_an_error_of_the_journal_does_not_hide_the_deletion(self):
@@ -189,7 +222,7 @@ class EndTestCase(WatchTestCase):
             'operate_write_op', self.cluster.rados.TimedOut('no')
         )
         self.glance.delete(base.IMAGE)
-        self.watch.look()
+        self.look()
         self.assertStopped(exceptions.ImageGone)
 
     def test_a_flatten_stops(self):
@@ -218,7 +251,7 @@ class EndTestCase(WatchTestCase):
 
     def delete_and_look(self):
         self.glance.delete(base.IMAGE)
-        self.watch.look()
+        self.look()
 
 
 class LinesTestCase(WatchTestCase):
