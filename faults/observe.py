@@ -127,8 +127,12 @@ def _tasks(cluster: Any) -> list[str]:
 
 
 def _trash(ioctx: Any) -> list[str]:
-    entries = rbd.RBD().trash_list(ioctx)
-    return [f'{ioctx.name}/{entry["name"]}' for entry in entries]
+    """List what is in the trash, and names that a rename has left by half."""
+    trash = [entry['name'] for entry in rbd.RBD().trash_list(ioctx)]
+    listed = {f'rbd_id.{name}' for name in rbd.RBD().list(ioctx)}
+    named = {one.key for one in ioctx.list_objects()}
+    halves = {key for key in named - listed if key.startswith('rbd_id.')}
+    return [f'{ioctx.name}/{name}' for name in [*trash, *sorted(halves)]]
 
 
 def _disks(ioctx: Any) -> Iterator[audit.Disk]:

@@ -57,7 +57,6 @@ class Cinder(service.Service):
             database=mariadb.url(self.state, 'cinder'),
             name=self.state.name,
             port=self.state.port('cinder'),
-            glance=f'http://127.0.0.1:{self.state.port("glance")}',
             broker=rabbitmq.RabbitMQ(self.state).url,
             auth_url=client.auth_url(self.state),
             password=self.state.password('cinder'),

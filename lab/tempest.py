@@ -18,6 +18,7 @@ from typing import Any
 
 import openstack.exceptions
 
+from lab import ceph
 from lab import cinder
 from lab import client
 from lab import lab as lab_lab
@@ -58,7 +59,12 @@ class Cloud:
         return self._state.folder('metrics')
 
     def prepare(self) -> None:
-        """Make what Tempest does not: an image, volume types, counters."""
+        """Make what Tempest does not: an image, volume types, counters.
+
+        Glance gets the right that instant uploads need, which most of the
+        scenarios are about.
+        """
+        ceph.Monitor(self._state).let_glance_read_volumes()
         self._lab.configure(
             'cinder-volume',
             [f'backend_defaults.rbd_offload_metrics_directory={self.metrics}'],

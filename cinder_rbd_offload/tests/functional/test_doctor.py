@@ -163,12 +163,7 @@ class HealthyTest(DoctorTestCase):
         self.assertIn('/v3/auth/tokens', done.stderr)
 
     def test_glance_is_found_in_the_catalog(self) -> None:
-        lines = self.conf.read_text().splitlines()
-        path = self.folder / 'catalog.conf'
-        path.write_text(
-            '\n'.join(x for x in lines if 'glance_api_servers' not in x)
-        )
-        self.conf = path
+        self.assertNotIn('glance_api_servers', self.conf.read_text())
         found = self.doctor(expect=0)
         (api,) = [one for one in found if one['Check'] == 'glance api']
         self.assertIn(str(self.state.port('glance')), api['Finding'])
