@@ -24,29 +24,33 @@ driver_opts: list[cfg.Opt] = [
             ),
             (
                 'copy',
-                'copy the volume object by object; walks the whole volume, '
-                'and writes objects whole',
+                'copy the volume object by object through this host; walks '
+                'the whole volume, and moves objects whole',
             ),
             (
                 'clone_flatten',
-                'clone the volume into the pool and flatten the clone; takes '
-                'the bytes in use, and never more',
+                'clone the volume into the pool and flatten the clone; moves '
+                'the bytes in use, and no more, through this host',
             ),
             (
                 'instant',
-                'clone the volume, publish the clone, and have the manager '
-                "daemon flatten it afterwards; Glance's cephx user must be "
-                "able to read the volume's pool",
+                'clone the volume, publish the clone, and have ceph-mgr '
+                "flatten it afterwards; Glance's cephx user must be able to "
+                "read the volume's pool",
             ),
-            ('off', "upload everything in the way of Cinder's RBD driver"),
+            (
+                'off',
+                'make nothing inside the cluster; image_upload_method says '
+                'how images are uploaded then',
+            ),
         ],
         help="""
 How the data of an image gets into Glance's pool.
 
-Whatever is chosen, a method that fails is followed by the others, and then by
-an ordinary upload. A volume that is a clone is never copied, because librbd
-can lose the data of its parent. A cluster whose clones are of format 1 has
-volumes copied, unless clone_flatten is chosen.
+Whatever is chosen, a method that fails is followed by the others, and then the
+image is uploaded as image_upload_method says. A volume that is a clone is
+never copied, because librbd can lose the data of its parent. A cluster with
+clone v1 has volumes copied, unless clone_flatten is chosen.
 
 Where instant is chosen and Glance turns out not to be able to read such an
 image, the image is flattened before Glance gets it, and the uploads of the
@@ -333,8 +337,8 @@ Possible values:
         help="""
 The largest segment of an image, in MiB.
 
-A fault costs at most as much. Very large images have larger ones, so that they
-have no more than 10,000 of them.
+A fault costs at most as much. An image that would have more than about 4,000
+segments, from 250 GiB of data on at the default, has larger ones.
 
 Possible values:
 
