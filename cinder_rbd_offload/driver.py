@@ -136,8 +136,8 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         :param image_meta: has the keys ``id``, ``disk_format`` and
             ``container_format`` of a queued image
         :raises ImageLimitExceeded: when the image would exceed a limit
-        :raises RBDDriverException: when the upload failed, and the ordinary
-            way cannot take it over
+        :raises RBDDriverException: when the upload failed, and no other way
+            can take it over
         """
         with contextlib.ExitStack() as stack:
             stack.enter_context(user_messages.translated(context, volume))
@@ -158,8 +158,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                 # succeeds, or says what is wrong.
                 except Exception as exc:
                     LOG.warning(
-                        'Image %(image)s is uploaded in the ordinary way: it '
-                        'could not be entered in the journal: %(error)s',
+                        "Image %(image)s is uploaded by Cinder's own RBD "
+                        'driver: it could not be entered in the journal: '
+                        '%(error)s',
                         {'image': image_meta['id'], 'error': exc},
                     )
                 else:

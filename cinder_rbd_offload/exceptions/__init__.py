@@ -37,8 +37,8 @@
     |   +-- SourceExceeds    it goes on after its size was reached
 
 Every message names the cause and the remedy. ``retriable`` answers the one
-question that the caller has: may the same image be uploaded in the ordinary
-way now? Where it is true, whatever the offload had made has been undone.
+question that the caller has: may the same image be uploaded in another way
+now? Where it is true, whatever the offload had made has been undone.
 """
 
 from cinder_rbd_offload.exceptions.base import OffloadError

@@ -18,7 +18,7 @@ class FormatDoubtful(base.OffloadError):
 
 
 class NoRoom(base.OffloadError):
-    """The image would exceed a limit, and in the ordinary way as well."""
+    """The image would exceed a limit, and in any other way as well."""
 
     retriable = False
 

@@ -94,7 +94,7 @@ class Upload:
     """One upload.
 
     :ivar record: says how it goes, once it is in the journal; without that it
-        goes the ordinary way
+        is Cinder's own driver's
     """
 
     def __init__(self) -> None:

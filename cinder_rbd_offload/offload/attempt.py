@@ -2,7 +2,7 @@
 """One upload from the facts to its end, as far as it goes inside the cluster.
 
 What does not qualify, and what fails in a way that leaves the image free to
-be uploaded otherwise, is the ordinary upload's.
+be uploaded otherwise, leaves the cluster: that is another's work.
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,11 @@ LOG = logging.getLogger(__name__)
 
 # Seconds between two looks of an upload that waits for its turn.
 _TURN = 0.5
+
+_LEAVES = (
+    'Image %(image)s of volume %(volume)s does not stay in the cluster: '
+    '%(reason)s'
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,8 +74,8 @@ class Attempt:
     def run(self) -> bool:
         """Make the image inside the cluster, if that is possible.
 
-        :returns: False where the image is to be uploaded in the ordinary way;
-            then the pools are as they were
+        :returns: False where the data is to leave the cluster; then the pools
+            are as they were
         :raises OffloadError: when that cannot be done either; it is one that
             is not retriable
         """
@@ -92,24 +97,24 @@ class Attempt:
                 )
                 self._offload(choice.store, choice.methods, facts)
                 return True
-            LOG.info(
-                'Image %(image)s of volume %(volume)s is uploaded in the '
-                'ordinary way: %(reason)s',
-                names,
-            )
+            # It may qualify, and is sent away because something is broken.
+            if facts.stores_error:
+                LOG.warning(_LEAVES, names)
+            else:
+                LOG.info(_LEAVES, names)
         except exceptions.OffloadError as exc:
             if not exc.retriable:
                 raise
             LOG.warning(
-                'Image %(image)s of volume %(volume)s is uploaded in the '
-                'ordinary way after the offload failed: %(reason)s',
+                'Image %(image)s of volume %(volume)s does not stay in the '
+                'cluster, since the offload failed: %(reason)s',
                 names | {'reason': self._explain(exc)},
             )
         # Nor may an error that nobody foresaw cost the user the upload.
         except Exception:
             LOG.exception(
-                'Image %(image)s is uploaded in the ordinary way after an '
-                'unexpected error',
+                'Image %(image)s does not stay in the cluster, since there '
+                'was an unexpected error',
                 names,
             )
         return False

@@ -4,8 +4,8 @@
 Glance inspects what is uploaded to it, but not what a location names. A
 tenant who writes the header of another format to a volume would get past its
 checks. So the same inspectors look at the volume here, and whatever they do
-not find harmless beyond doubt is uploaded in the ordinary way: there Glance
-gives the verdict, by its own options.
+not find harmless beyond doubt is sent to Glance, which gives the verdict, by
+its own options.
 """
 
 import io

@@ -2,7 +2,7 @@
 """Refuses what Glance would refuse, before any data is moved.
 
 Glance applies none of its limits before it takes a location, and some not
-even then. An image that an ordinary upload would not get through must not get
+even then. An image that would not get through if it were sent must not get
 through here, nor be copied first.
 """
 

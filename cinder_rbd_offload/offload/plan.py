@@ -61,8 +61,9 @@ class Plan:
     """The choice, and the one line that explains it.
 
     :param store: a Glance store in the volume's own cluster, to make the data
-        in; None for an ordinary upload
-    :param methods: what to try, in this order, before an ordinary upload
+        in; None where there is none
+    :param methods: what to try, in this order, before the data leaves the
+        cluster
     """
 
     reason: str

@@ -35,8 +35,8 @@ def gather(
         return facts
     try:
         stores = glance.stores()
-    # Whatever keeps Glance from answering, the ordinary upload is the one to
-    # succeed or to say what is wrong.
+    # Whatever keeps Glance from answering, the upload that leaves the cluster
+    # is the one to succeed or to say what is wrong.
     except Exception as exc:
         return dataclasses.replace(facts, stores_error=str(exc))
     facts = dataclasses.replace(

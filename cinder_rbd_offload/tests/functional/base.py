@@ -30,7 +30,7 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 INSIDE = 'was made of volume'
-ORDINARY = 'is uploaded in the ordinary way'
+LEAVES = 'does not stay in the cluster'
 
 SLOW = {
     # One object after the other, and each read no faster than this.
@@ -226,17 +226,17 @@ class FunctionalTestCase(testtools.TestCase):
         """Check an image that the offload made, and what it left: nothing."""
         self.assert_nothing_left(volume)
         self.assertIn(INSIDE, self.log_of(image.id))
-        self.assertNotIn(ORDINARY, self.log_of(image.id))
+        self.assertNotIn(LEAVES, self.log_of(image.id))
         self.assert_same_data(image, volume)
         with self.pool('images') as pool:
             self.assertEqual(['snap'], rbd.contents(pool)[image.id])
 
-    def assert_took_the_ordinary_way(
+    def assert_left_the_cluster(
         self, image: Any, volume: Any, reason: str
     ) -> None:
         """Check that an image's data was sent to Glance, and why."""
         self.assert_nothing_left(volume)
-        self.assertIn(ORDINARY, self.log_of(image.id))
+        self.assertIn(LEAVES, self.log_of(image.id))
         self.assertIn(reason, self.log_of(image.id))
         self.assertNotIn(INSIDE, self.log_of(image.id))
 

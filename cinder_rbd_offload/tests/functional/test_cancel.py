@@ -53,7 +53,7 @@ class CancelTest(base.FunctionalTestCase):
             self.assertLess(time.monotonic() - started, base.SOON, kind)
             self.assertIn('was deleted in Glance', self.log_of(image_id))
             self.assertNotIn(base.INSIDE, self.log_of(image_id))
-            self.assertNotIn(base.ORDINARY, self.log_of(image_id))
+            self.assertNotIn(base.LEAVES, self.log_of(image_id))
             self.assertEqual(before, self.cluster.contents())
             # Not a part of the copy remains.
             self.assertLess(self.cluster.settled() - space, base.MIB)

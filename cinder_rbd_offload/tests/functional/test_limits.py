@@ -49,7 +49,7 @@ class LimitsTest(base.FunctionalTestCase):
         self.assertEqual(told['upstream'], told['offload'])
         self.assertIn(reason, self.log_of(self.image_id))
         self.assertNotIn(base.INSIDE, self.log_of(self.image_id))
-        self.assertNotIn(base.ORDINARY, self.log_of(self.image_id))
+        self.assertNotIn(base.LEAVES, self.log_of(self.image_id))
         return told['offload']
 
     def test_limits_of_size(self) -> None:

@@ -18,7 +18,7 @@ class NativeThreadsTest(base.FunctionalTestCase):
         done = self.run_lab('up', mode)
         self.assertEqual(0, done.returncode, done.stderr)
 
-    def test_an_offloaded_and_an_ordinary_upload(self) -> None:
+    def test_an_offloaded_and_a_streamed_upload(self) -> None:
         log = self.lab.services['cinder-volume'].log.read_text()
         modes = re.findall(r'oslo_service\.backend\._(\w+)', log)
         self.assertEqual('threading', modes[-1])
@@ -29,5 +29,5 @@ class NativeThreadsTest(base.FunctionalTestCase):
         kind = self.make_type(**{'image_service:store_id': 'files'})
         volume = self.make_filled_volume(kind)
         image = self.upload(volume)
-        self.assert_took_the_ordinary_way(image, volume, 'of type file')
+        self.assert_left_the_cluster(image, volume, 'of type file')
         self.assert_same_bytes(image, volume)

@@ -237,13 +237,13 @@ class RememberTestCase(AttemptTestCase):
 
 @ddt.ddt
 class OutcomeTestCase(AttemptTestCase):
-    """What is left to the ordinary upload, and how the log tells it."""
+    """What leaves the cluster, and how the log tells it."""
 
     def line(self):
         (line,) = [
             line
             for line in self.logs.output.splitlines()
-            if 'in the ordinary way' in line
+            if 'does not stay in the cluster' in line
         ]
         return line
 
@@ -251,6 +251,12 @@ class OutcomeTestCase(AttemptTestCase):
         self.method = 'off'
         self.assertFalse(self.upload())
         self.assertTrue(self.line().startswith('INFO'))
+
+    def test_what_would_qualify_if_glance_named_its_stores(self):
+        self.glance.service_role = False
+        self.assertFalse(self.upload())
+        self.assertTrue(self.line().startswith('WARNING'))
+        self.assertIn('Glance did not name its stores', self.line())
 
     def test_what_fails(self):
         self.cluster.fail('create_snap', self.timeout())

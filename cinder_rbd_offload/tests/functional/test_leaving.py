@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Uploads that Cinder's own driver does, from the start or after a fault."""
+"""Uploads that leave the cluster, from the start or after a fault."""
 
 import struct
 from typing import Any
@@ -10,27 +10,27 @@ from cinder_rbd_offload.tests.functional import base
 from lab import rbd
 
 
-class OrdinaryWayTest(base.FunctionalTestCase):
+class LeavingTest(base.FunctionalTestCase):
     """What does not qualify, or fails, is uploaded all the same."""
 
     def test_another_format(self) -> None:
         volume = self.make_filled_volume()
         image = self.upload(volume, disk_format='qcow2')
-        self.assert_took_the_ordinary_way(image, volume, 'qcow2/bare')
+        self.assert_left_the_cluster(image, volume, 'qcow2/bare')
         self.assertEqual('qcow2', image.disk_format)
 
     def test_a_store_on_files(self) -> None:
         kind = self.make_type(**{'image_service:store_id': 'files'})
         volume = self.make_filled_volume(kind)
         image = self.upload(volume)
-        self.assert_took_the_ordinary_way(image, volume, 'of type file')
+        self.assert_left_the_cluster(image, volume, 'of type file')
         self.assert_same_bytes(image, volume)
 
     def test_a_store_in_another_cluster(self) -> None:
         kind = self.make_type(**{'image_service:store_id': 'ceph2'})
         volume = self.make_filled_volume(kind)
         image = self.upload(volume)
-        self.assert_took_the_ordinary_way(image, volume, 'another Ceph')
+        self.assert_left_the_cluster(image, volume, 'another Ceph')
         self.assert_same_bytes(image, volume)
         with self.pool('images', 'ceph2') as pool:
             self.assertIn(image.id, rbd.contents(pool))
@@ -41,7 +41,7 @@ class OrdinaryWayTest(base.FunctionalTestCase):
         osd = 'profile rbd pool=volumes, profile rbd-read-only pool=images'
         with self.cluster.caps('cinder', osd=osd):
             image = self.upload(volume)
-        self.assert_took_the_ordinary_way(
+        self.assert_left_the_cluster(
             image, volume, "'profile rbd pool=images'"
         )
         self.assert_same_bytes(image, volume)
