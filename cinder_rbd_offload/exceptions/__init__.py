@@ -15,6 +15,7 @@
     |   +-- NoSpace          its temporary file did not fit
     +-- FormatDoubtful       Glance should judge the data as it uploads it
     +-- NoRoom               the image would exceed a limit
+    |   +-- PoolFull         that of the store's pool, not one of the user's
     +-- NotPublished         Glance has not taken the data, and never will
     |   +-- LocationRefused  Glance did not take the location
     |   +-- ImageGone        the image was deleted while it was being made
@@ -57,6 +58,7 @@ from cinder_rbd_offload.exceptions.glance import LocationUnknown
 from cinder_rbd_offload.exceptions.glance import NoRoom
 from cinder_rbd_offload.exceptions.glance import NotDelegated
 from cinder_rbd_offload.exceptions.glance import NotPublished
+from cinder_rbd_offload.exceptions.glance import PoolFull
 from cinder_rbd_offload.exceptions.journal import EntryUnknown
 from cinder_rbd_offload.exceptions.journal import NotUndone
 from cinder_rbd_offload.exceptions.journal import TakenOver
@@ -94,6 +96,7 @@ __all__ = [
     'NotPublished',
     'NotUndone',
     'OffloadError',
+    'PoolFull',
     'RewindRefused',
     'SnapshotFailed',
     'SourceEnded',

@@ -28,6 +28,10 @@ class NoRoom(base.OffloadError):
         )
 
 
+class PoolFull(NoRoom):
+    """The pool of Glance's store has no room for the image."""
+
+
 class NotPublished(base.OffloadError):
     """Glance has not taken the data, and never will: it may be removed."""
 

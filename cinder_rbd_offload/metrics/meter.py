@@ -31,12 +31,26 @@ OURS = ('copy', 'clone_flatten', INSTANT, 'swift', 'stream')
 METHODS = (*OURS, ORDINARY, NONE)
 
 SUCCESS = 'success'
+CANCELLED = 'cancelled'
+REFUSED = 'refused'
 FAILURE = 'failure'
 UNKNOWN = 'unknown'
-OUTCOMES = (SUCCESS, FAILURE, UNKNOWN)
+OUTCOMES = (SUCCESS, CANCELLED, REFUSED, FAILURE, UNKNOWN)
 
-# After these, recovery or another host decides what becomes of the image.
-_OPEN = (exceptions.LocationUnknown, exceptions.TakenOver)
+# What is no failure, by the first class that fits. The user has ended the
+# upload, or asked for more than is allowed; nothing is to be repaired, as it
+# is where a pool is full. After the last two, recovery or another host decides
+# what becomes of the image.
+_BY_ERROR = (
+    (exceptions.ImageGone, CANCELLED),
+    (exceptions.ImageTaken, CANCELLED),
+    (exceptions.PoolFull, FAILURE),
+    (exceptions.NoRoom, REFUSED),
+    (exceptions.LocationUnknown, UNKNOWN),
+    (exceptions.TakenOver, UNKNOWN),
+)
+# What the operator need not look at.
+_QUIET = (SUCCESS, CANCELLED, REFUSED)
 
 # Always all of them, in this order, each without a space in it.
 _LINE = (
@@ -183,9 +197,7 @@ class Meter:
         seconds: float,
         error: Exception | None = None,
     ) -> None:
-        outcome = SUCCESS
-        if error is not None:
-            outcome = UNKNOWN if isinstance(error, _OPEN) else FAILURE
+        outcome = _outcome(error)
         size = volume.size * units.Gi
         *before, method = upload.methods
         moved = upload.moved(size, outcome)
@@ -201,7 +213,7 @@ class Meter:
             'after': ','.join(before) or '-',
             'error': type(error).__name__ if error else '-',
         }
-        if error is None:
+        if outcome in _QUIET:
             LOG.info(_LINE, facts)
         else:
             LOG.warning(_LINE, facts)
@@ -234,3 +246,11 @@ class Meter:
                 'rbd_offload_metrics_directory names, or leave it empty',
                 {'path': self._file.path, 'error': exc},
             )
+
+
+def _outcome(error: Exception | None) -> str:
+    if error is None:
+        return SUCCESS
+    return next(
+        (name for kind, name in _BY_ERROR if isinstance(error, kind)), FAILURE
+    )

@@ -28,7 +28,7 @@ def check(
     :param quota: what the owner's quota still has; None for no quota
     :param free: what Glance's pool still takes
     :param pool: the name of that pool
-    :raises NoRoom: when it does
+    :raises NoRoom: when it does; PoolFull where the pool is what lacks room
     """
     if size > size_cap:
         raise exceptions.NoRoom(
@@ -46,7 +46,7 @@ def check(
             'images, or have it raised',
         )
     if used is not None and used > free:
-        raise exceptions.NoRoom(
+        raise exceptions.PoolFull(
             image_id,
             size,
             f'{used} of them are in use, while pool {pool} has room for '

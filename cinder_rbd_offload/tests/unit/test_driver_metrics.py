@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every way that an upload goes has its line in the log, and is counted."""
 
+import dataclasses
 import pathlib
 
 from cinder import exception
@@ -115,8 +116,15 @@ class ClusterTestCase(MeasuredMixin, test_driver.DriverTestCase):
     def test_no_room(self):
         self.cluster.free = 1
         self.assertFails('would have', exception.ImageLimitExceeded)
-        self.assertTold('none', 'failure', error='NoRoom', bytes='0')
+        self.assertTold('none', 'failure', error='PoolFull', bytes='0')
         self.messages.assert_not_called()
+
+    def test_more_than_is_allowed(self):
+        self.driver._settings = dataclasses.replace(
+            self.driver._settings, image_size_cap=1
+        )
+        self.assertFails('would have', exception.ImageLimitExceeded)
+        self.assertTold('none', 'refused', error='NoRoom', bytes='0')
 
     def test_the_outcome_is_unknown(self):
         self.glance.fail('get', exc.CommunicationError('refused'))

@@ -125,7 +125,11 @@ class EndTestCase(MeterTestCase):
         )
 
     @ddt.data(
-        (exceptions.NoRoom('i', 1, 'no'), 'NoRoom', 'failure'),
+        (exceptions.PoolFull('i', 1, 'no'), 'PoolFull', 'failure'),
+        (
+            exceptions.NotUndone('i', exceptions.ImageGone('i')),
+            *('NotUndone', 'failure'),
+        ),
         (ZeroDivisionError(), 'ZeroDivisionError', 'failure'),
         (
             exceptions.NotUndone('i', ValueError('x')),
@@ -149,6 +153,22 @@ class EndTestCase(MeterTestCase):
         self.assertEqual(
             1, self.counters()[(exposition.UPLOADS, 'copy', outcome)]
         )
+
+    @ddt.data(
+        (exceptions.ImageGone('i'), 'ImageGone', 'cancelled'),
+        (exceptions.ImageTaken('i'), 'ImageTaken', 'cancelled'),
+        (exceptions.NoRoom('i', 1, 'no'), 'NoRoom', 'refused'),
+    )
+    @ddt.unpack
+    def test_an_end_that_is_the_user_s(self, error, name, outcome):
+        """Nobody is to be called for it."""
+        self.fail(error, record('copy', bytes=1000, done=1, total=4))
+        line = self.line()
+        self.assertEqual('INFO', line['level'])
+        self.assertEqual((outcome, name), (line['outcome'], line['error']))
+        self.assertEqual('250', line['bytes'])
+        counted = self.counters()
+        self.assertEqual(1, counted[(exposition.UPLOADS, 'copy', outcome)])
 
     def test_a_copy_that_wrote_more_than_was_in_use(self):
         self.fail(
@@ -214,6 +234,8 @@ class FileTestCase(MeterTestCase):
             self.upload(record(method))
             self.fail(ValueError(), record(method))
             self.fail(exceptions.TakenOver('i'), record(method))
+            self.fail(exceptions.ImageGone('i'), record(method))
+            self.fail(exceptions.NoRoom('i', 1, 'no'), record(method))
         after = exposition.from_text(path.read_text())
         impossible = {
             one

@@ -50,3 +50,8 @@ class LimitsTestCase(base.BaseTestCase):
         self.assertIn(f'image an-id would have {4 * MIB} bytes', str(error))
         self.assertIn(reason, str(error))
         self.assertFalse(error.retriable)
+        # What the operator has to see to, and not the user.
+        self.assertEqual(
+            'pool' in reason or 'in use' in reason,
+            isinstance(error, exceptions.PoolFull),
+        )
