@@ -347,8 +347,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                 cfg.CONF.image_compress_on_upload,
                 cfg.CONF.compression_format,
             ),
-            self.configuration.rbd_user,
-            self.configuration.rbd_ceph_conf or '',
+            # Those of the second cluster, after a failover.
+            self._active_config['user'],
+            self._active_config['conf'] or '',
             connection.cluster.keyring(),
         )
 

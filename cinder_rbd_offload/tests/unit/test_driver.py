@@ -104,6 +104,8 @@ class DriverTestCase(base.TestCase):
             rados=self.cluster.rados,
             host='here@ceph',
         )
+        # As Cinder's own do_setup has it, before any failover.
+        self.driver._active_config = self.driver._get_target_config(None)
         self.driver.check_for_setup_error()
         self.cluster.reached.clear()
         self.volume = objects.Volume(

@@ -112,7 +112,8 @@ class StreamTestCase(StreamingTestCase):
         self.sent = gzip.decompress(self.sent)
         self.assertStreamed()
 
-    def test_another_format(self):
+    def convert(self):
+        """Upload as qcow2; return what was converted, and how."""
         conversions = []
 
         @contextlib.contextmanager
@@ -125,12 +126,24 @@ class StreamTestCase(StreamingTestCase):
         self.patch(driver.convert, 'converted', side_effect=converted)
         self.upload('qcow2')
         self.assertStreamed()
-        ((snapshot, disk_format, settings),) = conversions
+        return conversions[0]
+
+    def test_another_format(self):
+        snapshot, disk_format, settings = self.convert()
         self.assertEqual('qcow2', disk_format)
         self.assertEqual('cinder', snapshot.user)
         self.assertEqual('/etc/ceph/ceph.conf', snapshot.conf)
         self.assertEqual('/etc/ceph/a-keyring', snapshot.keyring)
         self.assertEqual('gzip', settings.compression)
+
+    def test_another_format_after_a_failover(self):
+        """The volume is in the second cluster then."""
+        second = {'name': 'b', 'conf': '/etc/ceph/b.conf', 'user': 'other'}
+        self.driver._active_config = second
+        snapshot, _disk_format, _settings = self.convert()
+        self.assertEqual(
+            ('other', '/etc/ceph/b.conf'), (snapshot.user, snapshot.conf)
+        )
 
     def test_a_conversion_that_fails_is_left_to_cinder(self):
         """The package that lets qemu-img read Ceph may not be there."""
