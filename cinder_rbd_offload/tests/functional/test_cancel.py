@@ -40,6 +40,14 @@ class CancelTest(base.FunctionalTestCase):
             base.SECONDS,
         )
 
+    def await_cancelled(self, image_id: str) -> None:
+        """The volume is free before the upload has quite ended."""
+        service.wait(
+            f'the end of {image_id}',
+            lambda: 'outcome=cancelled' in self.log_of(image_id),
+            base.SECONDS,
+        )
+
     def test_a_delete_ends_the_work_within_seconds(self) -> None:
         for kind in METHODS:
             volume = self.make_slow_volume(kind, 400)
@@ -54,6 +62,7 @@ class CancelTest(base.FunctionalTestCase):
             self.assertIn('was deleted in Glance', self.log_of(image_id))
             self.assertNotIn(base.INSIDE, self.log_of(image_id))
             self.assertNotIn(base.LEAVES, self.log_of(image_id))
+            self.await_cancelled(image_id)
             self.assertEqual(before, self.cluster.contents())
             # Not a part of the copy remains.
             self.assertLess(self.cluster.settled() - space, base.MIB)

@@ -46,6 +46,21 @@ class LeavingTest(base.FunctionalTestCase):
         )
         self.assert_same_bytes(image, volume)
 
+    def test_without_a_service_token(self) -> None:
+        """Nobody has chosen that the image leaves, so the log warns."""
+        self.configure(
+            'cinder-volume', 'service_user.send_service_user_token=false'
+        )
+        volume = self.make_filled_volume()
+        image = self.upload(volume)
+        self.assert_left_the_cluster(
+            image, volume, 'Glance did not name its stores'
+        )
+        self.assert_same_bytes(image, volume)
+        log = self.log_of(image.id).splitlines()
+        (line,) = (line for line in log if base.LEAVES in line)
+        self.assertIn(' WARNING ', line)
+
     def test_the_header_of_another_format_gets_glances_verdict(self) -> None:
         """A qcow2 that names a file of the host: refused, on both drivers."""
         for kind in ('upstream', 'offload'):
