@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import contextlib
 from typing import Any
 
+from cinder_rbd_offload.ceph import clones
 from cinder_rbd_offload.ceph import errors
 from cinder_rbd_offload.ceph import reading
 from cinder_rbd_offload.ceph import shape as shape_
@@ -38,7 +39,7 @@ class Pool:
         """Tell whether an image has a parent that it gets data from."""
         with self._doing(f'looking at {self.name}/{image}'):
             with self._open(image, read_only=True) as handle:
-                return _has_parent(self._rbd, handle)
+                return clones.has_parent(self._rbd, handle)
 
     def size(self, image: str) -> int:
         """Return the size of an image in bytes, holes included."""
@@ -145,21 +146,16 @@ class Pool:
         doing = (
             f'cloning {self.name}/{image}@{snapshot} to {target.name}/{name}'
         )
-        source = (self.ioctx, image, snapshot, target.ioctx, name)
+        origin = (self.ioctx, image, snapshot)
         options = target.shape.options()
         if lasting:
             options['features'] |= self._rbd.RBD_FEATURE_DEEP_FLATTEN
             options['features'] &= ~self._object_map()
         with target._making(doing, name):
-            clone = self._rbd.RBD().clone
-            try:
-                clone(*source, **options)
-            except self._rbd.InvalidArgument:
-                if lasting:
-                    raise
-                with self._open(image) as handle:
-                    handle.protect_snap(snapshot)
-                clone(*source, **options)
+            clones.clone(
+                *(self._rbd, origin, (target.ioctx, name), options),
+                protect=not lasting,
+            )
 
     def flatten(self, image: str, progress: shape_.Progress) -> None:
         """Give a clone all the data that it still has from its parent.
@@ -169,7 +165,7 @@ class Pool:
         """
         with self._doing(f'flattening {self.name}/{image}'):
             with self._open(image) as handle:
-                if _has_parent(self._rbd, handle):
+                if clones.has_parent(self._rbd, handle):
                     handle.flatten(on_progress=progress.report)
 
     def cut_short(self, image: str) -> None:
@@ -288,7 +284,7 @@ class Pool:
 
     def _lacking(self, handle: Any) -> int:
         """Return the features that an image still has to get."""
-        if _has_parent(self._rbd, handle):
+        if clones.has_parent(self._rbd, handle):
             return 0
         features = self.shape.features & self._object_map()
         return int(features & ~handle.features())
@@ -352,11 +348,3 @@ def _in_trash(bindings: Any, handle: Any, snapshot: str) -> list[int]:
         if one['namespace'] == trash
         and one['trash']['original_name'] == snapshot
     ]
-
-
-def _has_parent(bindings: Any, handle: Any) -> bool:
-    try:
-        handle.parent_info()
-    except bindings.ImageNotFound:
-        return False
-    return True

@@ -16,6 +16,7 @@ from typing import Any
 import uuid
 
 from cinder_rbd_offload.ceph import client as ceph_client
+from cinder_rbd_offload.ceph import clones
 
 # How the names of all images begin that are made here.
 PREFIX = 'rbd-offload-doctor-'
@@ -88,16 +89,12 @@ class Scratch:
     ) -> str:
         """Make a clone of an image's :data:`SNAPSHOT`; return its name."""
         with self._making(target, purpose) as name:
-            origin = (source, image, SNAPSHOT)
-            form = {'features': self._client.features()} | shape
-            clone = self._rbd.RBD().clone
-            try:
-                clone(*origin, target, name, **form)
-            except self._rbd.InvalidArgument:
-                # Clones of format 1 need it.
-                with self.open(source, image) as handle:
-                    handle.protect_snap(SNAPSHOT)
-                clone(*origin, target, name, **form)
+            clones.clone(
+                self._rbd,
+                (source, image, SNAPSHOT),
+                (target, name),
+                {'features': self._client.features()} | shape,
+            )
         return name
 
     def write_object(self, ioctx: Any) -> str:

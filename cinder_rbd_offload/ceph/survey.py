@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from cinder_rbd_offload.ceph import client as ceph_client
+from cinder_rbd_offload.ceph import clones
 from cinder_rbd_offload.ceph import reading
 from cinder_rbd_offload.ceph import scratch
 from cinder_rbd_offload import exceptions
@@ -102,11 +103,7 @@ def image(
     ):
         try:
             with _open(client, ioctx, name) as handle:
-                try:
-                    handle.parent_info()
-                    is_clone = True
-                except client.rbd.ImageNotFound:
-                    is_clone = False
+                is_clone = clones.has_parent(client.rbd, handle)
                 size = int(handle.size())
                 head = bytes(handle.read(0, min(length, size)))
                 used = reading.used(client.rbd, handle)
