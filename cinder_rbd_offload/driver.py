@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import contextlib
 import functools
 import socket
+import sys
 import threading
 from typing import Any
 import uuid
@@ -45,6 +46,7 @@ from cinder_rbd_offload.metrics import meter
 from cinder_rbd_offload.offload import attempt
 from cinder_rbd_offload.offload import job as job_
 from cinder_rbd_offload.offload import journal as journal_
+from cinder_rbd_offload.offload import manageable
 from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload.offload import recover
 from cinder_rbd_offload.offload import tracking
@@ -57,7 +59,6 @@ from cinder_rbd_offload.upload import form
 from cinder_rbd_offload.upload import sink
 from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_choice
-from cinder_rbd_offload.upload import swift_reference
 from cinder_rbd_offload import user_messages
 
 LOG = logging.getLogger(__name__)
@@ -180,17 +181,27 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             )
 
     def get_manageable_snapshots(
-        self, *args: Any, **kwargs: Any
+        self,
+        cinder_snapshots: list[dict[str, str]],
+        marker: Any,
+        limit: int,
+        offset: int,
+        sort_keys: list[str],
+        sort_dirs: list[str],
     ) -> list[dict[str, Any]]:
         """List snapshots that a user may take over; ours are not among them.
 
         Those that an upload is made from are gone when it ends.
         """
-        return [
-            entry
-            for entry in super().get_manageable_snapshots(*args, **kwargs)
-            if not entry['reference']['source-name'].startswith(job_.PREFIX)
-        ]
+        # All, so that no page is short of what is left out.
+        entries = super().get_manageable_snapshots(
+            *(cinder_snapshots, None, sys.maxsize, 0, [], [])
+        )
+        with self._connection() as connection:
+            entries = manageable.only(entries, connection.source)
+        return volume_utils.paginate_entries_list(
+            *(entries, marker, limit, offset, sort_keys, sort_dirs)
+        )
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[ceph.Connection]:
@@ -298,35 +309,17 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                 config.image_upload_retry_timeout,
             ),
             straight.Settings(
-                self._swift(),
+                swift_choice.Options.of(config),
                 config.rbd_offload_location_timeout,
                 config.rbd_offload_image_size_cap,
             ),
         )
 
-    def _swift(self) -> swift_choice.Options:
-        config = self.configuration
-        return swift_choice.Options(
-            config.image_upload_swift_stores,
-            config.image_upload_swift_config_file,
-            swift_reference.Access(
-                config.image_upload_swift_interface,
-                config.image_upload_swift_region,
-                config.image_upload_swift_cafile,
-                config.image_upload_swift_endpoint,
-            ),
-            swift.Settings(
-                config.image_upload_swift_workers,
-                config.image_upload_swift_segment_size * units.Mi,
-                config.image_upload_retry_timeout,
-                config.image_upload_timeout,
-            ),
-        )
-
     def _reach(self, entry: journal_.Entry) -> swift.SwiftSink:
         """Return what an upload past Glance has sent."""
+        options = swift_choice.Options.of(self.configuration)
         return swift_choice.reach(
-            *(entry.store, entry.container, self._swift(), entry.image_id)
+            *(entry.store, entry.container, options, entry.image_id)
         )
 
     def _form(

@@ -14,6 +14,7 @@ from cinder_rbd_offload.ceph import clones
 from cinder_rbd_offload.ceph import errors
 from cinder_rbd_offload.ceph import reading
 from cinder_rbd_offload.ceph import shape as shape_
+from cinder_rbd_offload.ceph import snapshots
 from cinder_rbd_offload import exceptions
 
 # Glance's RBD store opens an image at the snapshot that the location names,
@@ -89,6 +90,22 @@ class Pool:
         """Remove a snapshot, protected or not; fine if it is not there."""
         with self._doing(f'removing {self.name}/{image}@{snapshot}'):
             self._drop_snapshot(image, snapshot)
+
+    def trashed(self, image: str) -> frozenset[str]:
+        """Return the names of snapshots that only clones still need.
+
+        :returns: those that Ceph gave them when they were removed; none where
+            the image is not there
+        """
+        with self._doing(f'looking at the snapshots of {self.name}/{image}'):
+            try:
+                with self._open(image, read_only=True) as handle:
+                    return frozenset(
+                        one['name']
+                        for one in snapshots.trash(self._rbd, handle)
+                    )
+            except self._rbd.ImageNotFound:
+                return frozenset()
 
     def read(self, image: str, snapshot: str, length: int) -> bytes:
         """Return the first bytes of a snapshot, at most ``length``."""
@@ -219,7 +236,7 @@ class Pool:
         """
         with self._doing(f'preparing {self.name}/{image} for Glance'):
             with self._open(image) as handle:
-                there = GLANCE_SNAPSHOT in _snapshots(handle)
+                there = GLANCE_SNAPSHOT in snapshots.names(handle)
                 for key, _value in list(handle.metadata_list()):
                     handle.metadata_remove(key)
                 if lacking := self._lacking(handle):
@@ -242,7 +259,7 @@ class Pool:
         """Tell whether an image has all that :meth:`seal` gives it."""
         with self._doing(f'looking at {self.name}/{image}'):
             with self._open(image, read_only=True) as handle:
-                if GLANCE_SNAPSHOT not in _snapshots(handle):
+                if GLANCE_SNAPSHOT not in snapshots.names(handle):
                     return False
                 if self._lacking(handle) or self._unmapped(handle):
                     return False
@@ -254,7 +271,7 @@ class Pool:
         """Tell whether an image has the snapshot that its location names."""
         with self._doing(f'looking at {self.name}/{image}'):
             with self._open(image, read_only=True) as handle:
-                return GLANCE_SNAPSHOT in _snapshots(handle)
+                return GLANCE_SNAPSHOT in snapshots.names(handle)
 
     def is_open(self, image: str) -> bool:
         """Tell whether somebody has an image open for writing."""
@@ -296,13 +313,13 @@ class Pool:
     def _drop_snapshot(self, image: str, snapshot: str) -> None:
         with contextlib.suppress(self._rbd.ImageNotFound):
             with self._open(image) as handle:
-                if snapshot in _snapshots(handle):
+                if snapshot in snapshots.names(handle):
                     if handle.is_protected_snap(snapshot):
                         handle.unprotect_snap(snapshot)
                     handle.remove_snap(snapshot)
                 # librbd puts it in the trash of snapshots first. There it is
                 # left by a client that is killed, or for a clone to read.
-                for left in _in_trash(self._rbd, handle, snapshot):
+                for left in snapshots.in_trash(self._rbd, handle, snapshot):
                     with contextlib.suppress(self._rbd.ImageBusy):
                         handle.remove_snap_by_id(left)
 
@@ -333,18 +350,3 @@ class Pool:
                 yield
             except self._rbd.ImageExists:
                 raise exceptions.ImageExists(self.name, image) from None
-
-
-def _snapshots(handle: Any) -> set[str]:
-    return {snapshot['name'] for snapshot in handle.list_snaps()}
-
-
-def _in_trash(bindings: Any, handle: Any, snapshot: str) -> list[int]:
-    """Return the ids of snapshots in the trash that had a name before."""
-    trash = bindings.RBD_SNAP_NAMESPACE_TYPE_TRASH
-    return [
-        one['id']
-        for one in handle.list_snaps()
-        if one['namespace'] == trash
-        and one['trash']['original_name'] == snapshot
-    ]

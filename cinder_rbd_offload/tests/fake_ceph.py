@@ -635,7 +635,9 @@ class Image(_Opened):
                 'namespace': 0
             }
         for name, one in self.stored.trash.items():
-            yield {'id': one.id, 'size': one.size, 'name': 'a-uuid'} | {
+            # Ceph gives it another name.
+            new = str(uuid.UUID(int=one.id))
+            yield {'id': one.id, 'size': one.size, 'name': new} | {
                 'namespace': RBD_SNAP_NAMESPACE_TYPE_TRASH,
                 'trash': {'original_name': name},
             }

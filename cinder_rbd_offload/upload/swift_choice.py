@@ -4,6 +4,9 @@
 from collections.abc import Callable
 from collections.abc import Mapping
 import dataclasses
+from typing import Any
+
+from oslo_utils import units
 
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance
@@ -26,6 +29,29 @@ class Options:
     config_file: str
     access: swift_reference.Access
     settings: swift.Settings
+
+    @classmethod
+    def of(cls, config: Any) -> 'Options':
+        """Read the options of a back end.
+
+        :param config: has each as an attribute
+        """
+        return cls(
+            config.image_upload_swift_stores,
+            config.image_upload_swift_config_file,
+            swift_reference.Access(
+                config.image_upload_swift_interface,
+                config.image_upload_swift_region,
+                config.image_upload_swift_cafile,
+                config.image_upload_swift_endpoint,
+            ),
+            swift.Settings(
+                config.image_upload_swift_workers,
+                config.image_upload_swift_segment_size * units.Mi,
+                config.image_upload_retry_timeout,
+                config.image_upload_timeout,
+            ),
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

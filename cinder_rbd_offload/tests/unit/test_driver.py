@@ -247,20 +247,42 @@ class ChoiceTestCase(DriverTestCase):
 
 
 class ManageableSnapshotsTestCase(DriverTestCase):
-    def test_the_snapshots_of_uploads_are_hidden(self):
+    UUID = '6ba7b810-9dad-11d1-80b4-00c04fd430c8'
+
+    def listed(self, marker=None, limit=10, offset=0, direction='asc'):
+        entries = self.driver.get_manageable_snapshots(
+            [], marker, limit, offset, ['reference'], [direction]
+        )
+        return [entry['reference']['source-name'] for entry in entries]
+
+    def setUp(self):
+        super().setUp()
         volume = self.pool('volumes')
-        name = self.volume.name
-        volume.snapshot(name, 'of-a-user')
-        volume.snapshot(name, f'offload-{base.IMAGE}')
-        listed = self.driver.get_manageable_snapshots(
-            [], None, 10, 0, ['size'], ['asc']
-        )
-        self.assertEqual(
-            ['of-a-user'],
-            [entry['reference']['source-name'] for entry in listed],
-        )
+        for name in (self.UUID, 'mine', f'offload-{base.IMAGE}', 'yours'):
+            volume.snapshot(self.volume.name, name)
         # The look is at the driver alone.
-        self.volumes[name].snapshots.clear()
+        self.addCleanup(self.volumes[self.volume.name].snapshots.clear)
+        self.addCleanup(self.volumes[self.volume.name].trash.clear)
+
+    def test_the_snapshots_of_uploads_are_hidden(self):
+        self.assertEqual([self.UUID, 'mine', 'yours'], self.listed())
+
+    def test_what_an_instant_upload_leaves_to_ceph_is_hidden(self):
+        """And a user's snapshot of such a name is not."""
+        name = f'offload-{base.IMAGE}'
+        volumes = self.pool('volumes')
+        target = self.pool('images')
+        volumes.clone(self.volume.name, name, target, 'a-clone', lasting=True)
+        volumes.drop_snapshot(self.volume.name, name)
+        self.assertEqual(1, len(volumes.trashed(self.volume.name)))
+        self.assertEqual([self.UUID, 'mine', 'yours'], self.listed())
+
+    def test_no_page_is_short_of_what_is_hidden(self):
+        self.assertEqual(['yours'], self.listed(limit=1, direction='desc'))
+        self.assertEqual(
+            ['yours'], self.listed(marker='{"source-name": "mine"}', limit=1)
+        )
+        self.assertEqual(['mine'], self.listed(limit=1, offset=1))
 
 
 @ddt.ddt

@@ -83,6 +83,11 @@ CALLED = (
     ('service_auth.get_auth_plugin', ('context',), ('auth',)),
     ('service_auth.get_service_auth_plugin', (), ()),
     ('volume_utils.image_conversion_dir', (), ()),
+    (
+        'volume_utils.paginate_entries_list',
+        ('entries', 'marker', 'limit', 'offset', 'keys', 'dirs'),
+        (),
+    ),
 )
 
 

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tells an image's snapshots, also those that only clones still need.
+
+Ceph keeps such a one in a trash of its own, under another name.
+"""
+
+from typing import Any
+
+
+def names(handle: Any) -> set[str]:
+    """Return the names of an open image's snapshots, of all kinds."""
+    return {snapshot['name'] for snapshot in handle.list_snaps()}
+
+
+def trash(bindings: Any, handle: Any) -> list[dict[str, Any]]:
+    """Return the snapshots that are in the trash, as librbd tells them.
+
+    :param bindings: the ``rbd`` module
+    """
+    kind = bindings.RBD_SNAP_NAMESPACE_TYPE_TRASH
+    return [one for one in handle.list_snaps() if one['namespace'] == kind]
+
+
+def in_trash(bindings: Any, handle: Any, name: str) -> list[int]:
+    """Return the ids of snapshots in the trash that had a name before."""
+    return [
+        one['id']
+        for one in trash(bindings, handle)
+        if one['trash']['original_name'] == name
+    ]
