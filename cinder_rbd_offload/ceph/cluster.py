@@ -64,8 +64,10 @@ class Cluster:
         What it has open is closed. Its host can connect anew.
 
         :param client: see :meth:`client`; fine if it is gone
+        :raises CephNotPermitted: when the cephx user lacks the capability
         """
-        with errors.named(self._rados, f'shutting out client {client}', ''):
+        doing = f'shutting out client {client}'
+        with errors.named(self._rados, doing, '', daemon='monitor'):
             self._handle.blocklist_add(client)
 
     def has_clone_v2(self) -> bool:

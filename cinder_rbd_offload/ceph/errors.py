@@ -14,6 +14,7 @@ def named(
     doing: str,
     pool: str,
     error: type[exceptions.CephError] = exceptions.CephError,
+    daemon: str = 'OSD',
 ) -> Iterator[None]:
     """Raise the errors of one of Ceph's modules as ours.
 
@@ -21,6 +22,8 @@ def named(
     :param doing: the operation, for example ``copying volumes/a@b``
     :param pool: the pool whose capability it needs
     :param error: what is raised when it failed otherwise
+    :param daemon: whose capability it needs: ``OSD``, ``monitor`` or
+        ``manager``
     :raises CephNotPermitted: when the cephx user lacks a capability
     :raises CephError: when the operation failed
     """
@@ -30,6 +33,6 @@ def named(
     try:
         yield
     except tuple(denied) as exc:
-        raise exceptions.CephNotPermitted(doing, pool) from exc
+        raise exceptions.CephNotPermitted(doing, pool, daemon) from exc
     except bindings.Error as exc:
         raise error(doing, exc) from exc

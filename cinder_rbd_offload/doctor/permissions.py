@@ -13,8 +13,8 @@ CHECK = 'caps'
 
 # What is lost without a capability for a daemon, where it is not all.
 _WITHOUT = {
-    'mon': 'Uploads work, but what a host had locked when it died stays '
-    'locked',
+    'mon': 'Uploads work, but nothing that a crash leaves is ever cleaned up: '
+    'before that, the connection of the host that died has to be shut out',
     'mgr': 'Uploads work, but the manager flattens no image in the '
     'background, so the method instant is not available',
 }
@@ -87,7 +87,7 @@ def _judge(trial: rights.Trial, user: str | None, remedy: str) -> Finding:
         text += f'. {_WITHOUT[trial.daemon]}'
     if not trial.refused:
         remedy = "See the state of the cluster with 'ceph -s'"
-    make = finding.error if trial.daemon == 'osd' else finding.warning
+    make = finding.warning if trial.daemon == 'mgr' else finding.error
     return make(CHECK, text, remedy)
 
 

@@ -81,21 +81,23 @@ class Attempt:
         """
         entry = self.record.entry
         names = {'image': entry.image_id, 'volume': entry.volume}
+        store = None
         try:
             facts = probe.gather(
                 *(self.facts, self.glance, self.connection),
                 *(self.journal, entry.volume),
             )
             choice = plan.decide(facts)
+            store = choice.store
             names['reason'] = choice.reason
             self.record.update(reason=choice.reason)
-            if choice.store is not None:
+            if store is not None:
                 LOG.info(
                     'Image %(image)s of volume %(volume)s stays in the '
                     'cluster: %(reason)s',
                     names,
                 )
-                self._offload(choice.store, choice.methods, facts)
+                self._offload(store, choice.methods, facts)
                 return True
             # It may qualify, and is sent away because something is broken.
             if facts.stores_error:
@@ -108,7 +110,7 @@ class Attempt:
             LOG.warning(
                 'Image %(image)s of volume %(volume)s does not stay in the '
                 'cluster, since the offload failed: %(reason)s',
-                names | {'reason': self._explain(exc)},
+                names | {'reason': self._explain(exc, store)},
             )
         # Nor may an error that nobody foresaw cost the user the upload.
         except Exception:
@@ -119,10 +121,18 @@ class Attempt:
             )
         return False
 
-    def _explain(self, exc: exceptions.OffloadError) -> str:
+    def _explain(
+        self, exc: exceptions.OffloadError, store: glance_api.Store | None
+    ) -> str:
+        """Put an error in words; a missing capability with what gives it.
+
+        :param store: where the image was to go, if that is known
+        """
         if not isinstance(exc, exceptions.CephNotPermitted):
             return str(exc)
-        pools = (self.connection.source.name, exc.pool)
+        pools = [self.connection.source.name, exc.pool]
+        if store:
+            pools += [store.pool or '', self._data_pool(store)]
         line = caps.ceph_caps_line(self.settings.user, filter(None, pools))
         return (
             f"{exc}. This gives it all of them (and replaces what 'ceph auth "
@@ -138,7 +148,7 @@ class Attempt:
         shape = ceph.Shape(
             self.connection.source.shape.features,
             store.chunk_size,
-            self.settings.data_pools.get(store.id, ''),
+            self._data_pool(store),
         )
         with contextlib.ExitStack() as stack:
             target = stack.enter_context(
@@ -166,6 +176,9 @@ class Attempt:
             )
         if reads_through is not None:
             self._remember(store, reads_through)
+
+    def _data_pool(self, store: glance_api.Store) -> str:
+        return self.settings.data_pools.get(store.id, '')
 
     def _check_limits(
         self, job: job_.Job, facts: plan.Facts, pool: str

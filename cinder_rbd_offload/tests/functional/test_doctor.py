@@ -291,8 +291,9 @@ class CapsTest(DoctorTestCase):
 
     def test_dead_clients_cannot_be_shut_out(self) -> None:
         self.set_caps('mon', 'allow r', *POOLS, 'mgr', POOLS[1])
-        (bad,) = self.bad(self.doctor(expect=1)).values()
+        (bad,) = self.bad(self.doctor(expect=2)).values()
         self.assertIn('shutting out a dead client', bad['Finding'])
+        self.assertIn('a crash leaves is ever cleaned', bad['Finding'])
         self.assert_cured(bad)
 
     def test_a_user_who_may_read_its_capabilities_keeps_them(self) -> None:

@@ -201,3 +201,4 @@ class ClientTestCase(ClusterTestCase):
             exceptions.CephNotPermitted, self.ours.shut_out, 'a-client'
         )
         self.assertIn('shutting out client a-client', str(error))
+        self.assertIn("lacks the monitor capability 'profile rbd'", str(error))

@@ -32,7 +32,7 @@ class PermissionsTestCase(base.BaseTestCase):
     @ddt.data(
         ('osd', finding.Level.ERROR, 'In the cluster, trying in pool images'),
         ('mgr', finding.Level.WARNING, 'the method instant'),
-        ('mon', finding.Level.WARNING, 'stays locked'),
+        ('mon', finding.Level.ERROR, 'ever cleaned up'),
     )
     @ddt.unpack
     def test_refused(self, daemon, level, text):
@@ -53,7 +53,11 @@ class PermissionsTestCase(base.BaseTestCase):
         (one,) = self.check(refusal('osd', 'ec'), data_pool='ec')
         self.assertIn('profile rbd pool=ec', one.remedy)
 
-    @ddt.data(('osd', finding.Level.ERROR), ('mgr', finding.Level.WARNING))
+    @ddt.data(
+        ('osd', finding.Level.ERROR),
+        ('mon', finding.Level.ERROR),
+        ('mgr', finding.Level.WARNING),
+    )
     @ddt.unpack
     def test_failed_for_another_reason(self, daemon, level):
         trial = rights.Trial('trying', daemon, 'images', 'NoSpace: full')

@@ -263,6 +263,19 @@ class OutcomeTestCase(AttemptTestCase):
         self.assertFalse(self.upload())
         self.assertTrue(self.line().startswith('WARNING'))
 
+    @ddt.data('create_snap', 'clone')
+    def test_a_capability_is_missing(self, operation):
+        """The line gives it all pools, whichever of them lacks it."""
+        self.cluster.pools['ec-data'] = {}
+        self.data_pools = {'ceph': 'ec-data', 'other': 'none-of-it'}
+        self.cluster.fail(operation, self.cluster.rbd.PermissionError('no'))
+        self.assertFalse(self.upload())
+        profiles = ', '.join(
+            f'profile rbd pool={pool}'
+            for pool in ('volumes', 'images', 'ec-data')
+        )
+        self.assertIn(f"osd '{profiles}'", self.line())
+
     def test_what_nobody_foresaw(self):
         self.cluster.fail('create_snap', ZeroDivisionError('surprise'))
         self.assertFalse(self.upload())
