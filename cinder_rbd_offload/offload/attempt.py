@@ -156,9 +156,13 @@ class Attempt:
             )
             job = job_.Job(self.connection.source, target, self.record)
             stack.enter_context(watch.Watch(job, self.glance))
-            self._check_limits(job, facts, shape.data_pool or target.name)
-            self._await_turn(job)
+            data_pool = shape.data_pool or target.name
+            self._check_limits(job, facts, data_pool)
+            waited = self._await_turn(job)
             stack.callback(self.settings.slots.release)
+            if waited:
+                # Others have used the room.
+                self._check_limits(job, facts, data_pool)
             url = glance_api.rbd_location(
                 store, job.image_id, ceph.GLANCE_SNAPSHOT
             )
@@ -183,6 +187,11 @@ class Attempt:
     def _check_limits(
         self, job: job_.Job, facts: plan.Facts, pool: str
     ) -> None:
+        """Require that there is room now.
+
+        :param pool: that of the data
+        :raises NoRoom: when the image would exceed a limit
+        """
         limits.check(
             job.image_id,
             size=facts.size,
@@ -194,14 +203,16 @@ class Attempt:
         )
         self.record.update(bytes=facts.used or 0)
 
-    def _await_turn(self, job: job_.Job) -> None:
+    def _await_turn(self, job: job_.Job) -> bool:
+        """Wait until the upload may work; tell whether that took any time."""
         slots = self.settings.slots
         if slots.acquire(blocking=False):
-            return
+            return False
         self.record.update(stage=journal_.Stage.WAITING)
         LOG.info('Image %s waits for its turn', job.image_id)
         while not slots.acquire(timeout=_TURN):
             job.work.check()
+        return True
 
     def _remember(self, store: glance_api.Store, reads_through: bool) -> None:
         try:

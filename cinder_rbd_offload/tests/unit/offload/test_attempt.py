@@ -134,6 +134,36 @@ class LimitsTestCase(AttemptTestCase):
         self.cluster.free = 2 * fake_ceph.BLOCK - 1
         self.assertRefused('pool images has room')
 
+    def wait(self, look):
+        """Have the upload wait for its turn until something was done."""
+
+        def turn():
+            look()
+            return True
+
+        self.slots = Turn([turn])
+
+    def test_the_pool_is_full_when_the_turn_comes(self):
+        def fill():
+            self.cluster.free = 0
+
+        self.wait(fill)
+        error = self.assertRaises(exceptions.NoRoom, self.upload)
+        self.assertIn('pool images has room for 0', str(error))
+        self.assertEqual(1, self.slots.released)
+        self.assertNothingLeft()
+        self.assertIsNone(self.entry())
+
+    def test_the_quota_is_used_when_the_turn_comes(self):
+        def use():
+            self.glance.usage = {'image_size_total': {'limit': 1, 'usage': 1}}
+
+        self.volumes[VOLUME].size = 1 << 20
+        self.wait(use)
+        self.assertRaises(exceptions.NoRoom, self.upload)
+        self.assertEqual(1, self.slots.released)
+        self.assertNothingLeft()
+
     def test_the_pool_of_the_data(self):
         """It is that one which has to have room."""
         asked = []
