@@ -5,6 +5,8 @@ Who asks, and how Glance is reached, is handed in, so that this module knows
 nothing of Cinder; see :mod:`cinder_rbd_offload.identity`.
 """
 
+from collections.abc import Collection
+from collections.abc import Iterable
 from collections.abc import Mapping
 import contextlib
 import dataclasses
@@ -49,7 +51,7 @@ class ImageState(enum.Enum):
     IDLE = 'queued, and no task of Glance works on it'
     BUSY = 'a task of Glance, or an upload, is under way'
     ACTIVE = 'has its data'
-    OTHER = 'has data of another size than ours'
+    OTHER = 'has data of another size than ours, or in other stores only'
     GONE = 'deleted'
 
 
@@ -75,6 +77,11 @@ class Store:
     fsid: str | None = None
     chunk_size: int = 0
     container: str | None = None
+
+    @property
+    def place(self) -> tuple[str | None, ...]:
+        """Where its data is, as far as Glance tells."""
+        return self.fsid, self.pool, self.container
 
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any]) -> 'Store':
@@ -119,12 +126,17 @@ class Glance:
         """
         self._add_location(image_id, url, {})
 
-    def state(self, image_id: str, size: int) -> ImageState:
+    def state(
+        self, image_id: str, size: int, elsewhere: Collection[str] = ()
+    ) -> ImageState:
         """Tell what an image is doing.
 
-        :param size: the size in bytes that our data would give it. Neither
-            the owner nor the role service may read the locations of a private
-            image, so another size is the one proof that its data is not ours.
+        Neither the owner nor the role service may read the locations of a
+        private image. So another size, or none but other stores, is the proof
+        that its data is not ours.
+
+        :param size: the size in bytes that our data would give it
+        :param elsewhere: see :func:`elsewhere`
         """
         try:
             image = self._as_owner('get', image_id)
@@ -132,7 +144,11 @@ class Glance:
             return ImageState.GONE
         status = image['status']
         if status in ('active', 'deactivated'):
-            ours = image.get('size') == size
+            # Glance tells them where it has several (enabled_backends), and
+            # knows of each location in which one it is.
+            stores = set(filter(None, (image.get('stores') or '').split(',')))
+            others = stores and stores.issubset(elsewhere)
+            ours = image.get('size') == size and not others
             return ImageState.ACTIVE if ours else ImageState.OTHER
         if status in ('deleted', 'pending_delete', 'killed'):
             return ImageState.GONE
@@ -176,6 +192,23 @@ class Glance:
             answer.get('tasks', ()), key=lambda task: task['created_at']
         )
         return (tasks and tasks[-1].get('message')) or ''
+
+
+def elsewhere(store: Store, stores: Iterable[Store]) -> tuple[str, ...]:
+    """Return the ids of the stores whose data is in another place.
+
+    Glance finds the store of a location by its first part. So of several in
+    one place it may name any, and one whose place it does not tell may be the
+    same. After it was renamed, a store is none of these.
+
+    :param store: the one that our data is in
+    """
+    return tuple(
+        one.id
+        for one in stores
+        if one.type != store.type
+        or ((one.fsid or one.container) and one.place != store.place)
+    )
 
 
 def rbd_location(store: Store, image: str, snapshot: str) -> str:

@@ -69,6 +69,8 @@ class Straight:
     ) -> glance_api.Store | str | None:
         """Return the store that it goes to; or say why to none directly.
 
+        What tells an image there from others is then in the entry.
+
         :param form: what to send
         :param store_id: the store that the volume's type names, if any
         :returns: None where none is ever gone to directly
@@ -90,7 +92,10 @@ class Straight:
             against = (
                 f'within a day, Glance has refused a location in {store.id}'
             )
-        return against or store
+        if against:
+            return against
+        self.record.update(elsewhere=glance_api.elsewhere(store, stores))
+        return store
 
     def send(
         self, job: job_.Job, origin: stream.Origin, store: glance_api.Store
@@ -110,6 +115,7 @@ class Straight:
         data = _Claimed(target.sink, self.record)
         publication = publish.Publication(
             *(self.glance, data, job.image_id, target.url),
+            self.record.entry.elsewhere,
             self.settings.location_timeout,
         )
         self.record.update(

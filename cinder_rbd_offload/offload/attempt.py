@@ -158,6 +158,10 @@ class Attempt:
             stack.enter_context(watch.Watch(job, self.glance))
             data_pool = shape.data_pool or target.name
             self._check_limits(job, facts, data_pool)
+            self.record.update(
+                bytes=facts.used or 0,
+                elsewhere=glance_api.elsewhere(store, facts.stores or ()),
+            )
             waited = self._await_turn(job)
             stack.callback(self.settings.slots.release)
             if waited:
@@ -174,6 +178,7 @@ class Attempt:
                     publish.Sealed(target, job.image_id),
                     job.image_id,
                     url,
+                    self.record.entry.elsewhere,
                     self.settings.location_timeout,
                 ),
                 self.connection.cluster,
@@ -201,7 +206,6 @@ class Attempt:
             free=self.connection.cluster.free(pool),
             pool=pool,
         )
-        self.record.update(bytes=facts.used or 0)
 
     def _await_turn(self, job: job_.Job) -> bool:
         """Wait until the upload may work; tell whether that took any time."""

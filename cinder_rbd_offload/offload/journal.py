@@ -104,6 +104,8 @@ class Entry:
     :param store: Glance's store that the data is sent to, past Glance; '' for
         none
     :param container: where in that store
+    :param elsewhere: Glance's stores that the data is not in; an image that
+        is only there has other data
     :param location: what is registered in Glance
     :param rbd_id: what Ceph calls the finished image
     :param size: its size in bytes
@@ -129,6 +131,7 @@ class Entry:
     pool: str = ''
     store: str = ''
     container: str = ''
+    elsewhere: tuple[str, ...] = ()
     location: str = ''
     rbd_id: str = ''
     size: int = 0
@@ -152,7 +155,8 @@ class Entry:
         known = {field.name for field in dataclasses.fields(cls)}
         values = {k: v for k, v in values.items() if k in known}
         values['stage'] = Stage(values['stage'])
-        values['clients'] = tuple(values.get('clients', ()))
+        for name in ('clients', 'elsewhere'):
+            values[name] = tuple(values.get(name, ()))
         return cls(**values)
 
 

@@ -4,11 +4,13 @@
 Glance takes a location in a task that runs after the request was answered,
 so neither a good answer nor an error says how it ended. The image does::
 
-    active, of our size       taken
-    active, of another size   the user gave it other data
+    active, as ours would be  taken
+    active, otherwise         the user gave it other data
     queued, import lock set   the task runs
     queued, no import lock    the task failed, or the request never arrived
     not found                 the user deleted the image
+
+Otherwise is with another size, or in none of the stores that ours may be in.
 
 An idle image, which is queued without the lock, is offered the location again
 a few times: an offer too many is refused, and does no harm. But a request that
@@ -23,6 +25,7 @@ outcome is unknown and the data stays.
 """
 
 from collections.abc import Callable
+from collections.abc import Collection
 import time
 from typing import Protocol
 
@@ -85,6 +88,7 @@ class Publication:
     :param data: whole, and where the location says
     :param image_id: the Glance image
     :param url: the location that names the data
+    :param elsewhere: the stores that it is not in; see ``glance.elsewhere``
     :param timeout: seconds that Glance has
     :param now: a monotonic clock, in seconds
     :param sleep: waits for a number of seconds
@@ -96,6 +100,7 @@ class Publication:
         data: Data,
         image_id: str,
         url: str,
+        elsewhere: Collection[str],
         timeout: float,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -104,6 +109,7 @@ class Publication:
         self._data = data
         self._image_id = image_id
         self.url = url
+        self._elsewhere = elsewhere
         self._timeout = timeout
         self._now = now
         self._sleep = sleep
@@ -181,7 +187,7 @@ class Publication:
     def _state(self, size: int) -> ImageState | None:
         """Look at the image; None while Glance cannot be asked."""
         try:
-            return self._glance.state(self._image_id, size)
+            return self._glance.state(self._image_id, size, self._elsewhere)
         except Exception as exc:
             LOG.debug('Looking at image %s: %r', self._image_id, exc)
             return None

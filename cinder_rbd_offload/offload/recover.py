@@ -232,7 +232,7 @@ class Recovery:
             return self._publish(entry, glance, sent)
         if glance is None:
             raise exceptions.NotDelegated(entry.image_id, entry.location)
-        state = glance.state(entry.image_id, entry.size)
+        state = glance.state(entry.image_id, entry.size, entry.elsewhere)
         if state is not glance_api.ImageState.ACTIVE:
             return False
         # It may be ours, which the store does not show at the moment.
@@ -261,7 +261,7 @@ class Recovery:
         data.restore()
         publication = publish.Publication(
             *(glance, data, entry.image_id, entry.location),
-            self._timeout,
+            *(entry.elsewhere, self._timeout),
         )
         try:
             publication.run(entry.size)

@@ -116,11 +116,15 @@ class Glance:
                     parent = images.pop(name).parent
                     self._cluster.empty_trash(parent)
 
-    def take_other_data(self, image_id, size):
-        """Have an image become active by other means than its location."""
+    def take_other_data(self, image_id, size, stores='web'):
+        """Have an image become active by other means than its location.
+
+        :param stores: where the data is, with commas; '' to show none
+        """
         self.images[image_id].update(
             status='active', size=size, locations=['file:///elsewhere']
         )
+        self._show_stores(image_id, stores)
 
     def fail(self, method, error, arrives=None):
         """Answer a request with an error.
@@ -223,6 +227,7 @@ class Glance:
         if size is not None:
             image['locations'].append(url)
             image['size'] = size
+            self._show_stores(image_id, self._store_of(url))
             self._later(self._activate, image_id)
             return
         images, name, snapshot = self._data(url)
@@ -231,6 +236,7 @@ class Glance:
         if found and not self.blind and (self.reads_through or not clone):
             image['locations'].append(url)
             image['size'] = images[name].snapshots[snapshot].size
+            self._show_stores(image_id, self._store_of(url))
             self._later(self._activate, image_id)
         else:
             task['message'] = 'Task failed due to Internal Error'
@@ -244,6 +250,25 @@ class Glance:
     def _unlock(self, image_id):
         if image_id in self.images:
             self.images[image_id].pop(LOCK, None)
+
+    def _show_stores(self, image_id, stores):
+        if stores:
+            self.images[image_id]['stores'] = stores
+
+    def _store_of(self, url):
+        """Return the first store that a location may be in."""
+        parsed = urllib.parse.urlparse(url)
+        pool = parsed.path.split('/')[1]
+        kind = 'rbd' if parsed.scheme == 'rbd' else 'swift'
+        return next(
+            (
+                one['id']
+                for one in self.stores
+                if one['type'] == kind
+                and (kind == 'swift' or one['properties'].get('pool') == pool)
+            ),
+            '',
+        )
 
     def _later(self, step, *args):
         if not self.stuck:

@@ -68,6 +68,26 @@ class CancelTest(base.FunctionalTestCase):
             self.assertLess(self.cluster.settled() - space, base.MIB)
             self.delete_volume(volume)
 
+    def test_other_data_of_the_same_size_goes_to_another_store(self) -> None:
+        """Sent to the same image, by its owner, while ours is made."""
+        volume = self.make_slow_volume('clone_flatten', 400)
+        before = self.cluster.contents()
+        image_id = self.start_upload(volume)
+        self.await_work(image_id)
+        self.images.put(
+            f'/images/{image_id}/file',
+            data=(bytes(base.MIB) for _ in range(volume.size << 10)),
+            headers={
+                'Content-Type': 'application/octet-stream',
+                'X-Image-Meta-Store': 'files',
+            },
+        )
+        image = self.await_active(image_id)
+        self.await_volume(volume)
+        self.assertEqual('files', image.properties['stores'])
+        self.assertIn('data from elsewhere', self.log_of(image_id))
+        self.assertEqual(before, self.cluster.contents())
+
     def test_progress_is_in_the_log_and_the_snapshot_is_not_in_the_way(
         self,
     ) -> None:

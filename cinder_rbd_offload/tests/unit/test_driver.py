@@ -373,7 +373,7 @@ class FailureTestCase(DriverTestCase):
         self.assertEqual({}, self.images)
         self.assertEnded()
 
-    @ddt.data(('free', 1), ('size_cap', 1))
+    @ddt.data(('free', 0), ('size_cap', 1))
     @ddt.unpack
     def test_a_limit(self, name, value):
         """Cinder's API tells the user this one's reason."""

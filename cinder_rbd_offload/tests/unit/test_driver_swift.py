@@ -377,7 +377,8 @@ class CrashTestCase(SwiftTestCase):
     def test_its_owner_has_given_it_other_data(self):
         """Glance's own object has another name, and is left alone."""
         self.die_at_the_offer()
-        self.glance.take_other_data(base.IMAGE, 7)
+        size = self.entry().size
+        self.glance.take_other_data(base.IMAGE, size, 'ceph')
         theirs = fake_large_objects.Object(b'theirs', 'e', None, 7)
         self.swift.objects[base.IMAGE] = theirs
         self.restart()

@@ -72,6 +72,25 @@ class GlanceTestCase(base.TestCase):
         self.glance.images[base.IMAGE].update(status=status, size=size)
         self.assertIs(glance.ImageState.OTHER, self.api().state(base.IMAGE, 1))
 
+    @ddt.data(
+        # As a Glance with one store, or of an earlier release, answers.
+        ({}, (), glance.ImageState.ACTIVE),
+        ({}, ('web',), glance.ImageState.ACTIVE),
+        ({'stores': ''}, ('web',), glance.ImageState.ACTIVE),
+        ({'stores': 'ceph'}, ('web',), glance.ImageState.ACTIVE),
+        ({'stores': 'web'}, ('web', 'files'), glance.ImageState.OTHER),
+        ({'stores': 'web,files'}, ('web', 'files'), glance.ImageState.OTHER),
+        # Copied there later.
+        ({'stores': 'web,ceph'}, ('web', 'files'), glance.ImageState.ACTIVE),
+        # Nothing is known of it: it may be ours, by a new name.
+        ({'stores': 'new'}, ('web', 'files'), glance.ImageState.ACTIVE),
+        ({'stores': 'web'}, (), glance.ImageState.ACTIVE),
+    )
+    @ddt.unpack
+    def test_data_in_other_stores_only_is_not_ours(self, shown, others, state):
+        self.glance.images[base.IMAGE].update(status='active', size=1, **shown)
+        self.assertIs(state, self.api().state(base.IMAGE, 1, others))
+
     def test_an_image_that_is_not_found_is_gone(self):
         self.glance.delete(base.IMAGE)
         self.assertIs(glance.ImageState.GONE, self.api().state(base.IMAGE, 1))
@@ -149,6 +168,36 @@ class GlanceTestCase(base.TestCase):
     def test_there_may_be_no_message(self, answer):
         api = glance.Glance(lambda *_args: answer, self.fail, self.fail)
         self.assertEqual('', api.task_message(base.IMAGE))
+
+
+def rbd(name, pool='images', fsid='a-fsid'):
+    return glance.Store(name, 'rbd', pool=pool, fsid=fsid)
+
+
+def swift(name, container='glance'):
+    return glance.Store(name, 'swift', container=container)
+
+
+@ddt.ddt
+class ElsewhereTestCase(base.TestCase):
+    @ddt.data(
+        (rbd('ours'), [rbd('ours')], ()),
+        (rbd('ours'), [rbd('ours'), swift('s'), rbd('b', 'p')], ('s', 'b')),
+        (rbd('ours'), [rbd('b', fsid='b-fsid')], ('b',)),
+        # Glance may name this one, too, for what is in ours.
+        (rbd('ours'), [rbd('same')], ()),
+        # The location of this one may be the start of any.
+        (rbd('ours'), [rbd('unknown', fsid=None)], ()),
+        (
+            swift('ours'),
+            [rbd('r'), swift('same'), swift('s', 'c')],
+            ('r', 's'),
+        ),
+        (swift('ours'), [swift('of-tenants', None)], ()),
+    )
+    @ddt.unpack
+    def test_elsewhere(self, ours, stores, expected):
+        self.assertEqual(expected, glance.elsewhere(ours, stores))
 
 
 class RBDLocationTestCase(base.TestCase):

@@ -190,6 +190,12 @@ class LimitsTestCase(AttemptTestCase):
         self.upload()
         self.assertEqual([2 * fake_ceph.BLOCK], seen)
 
+    def test_the_stores_that_it_is_not_in_are_in_the_journal(self):
+        seen = []
+        self.cluster.on('clone', lambda: seen.append(self.entry().elsewhere))
+        self.upload()
+        self.assertEqual([('web',)], seen)
+
     @ddt.data('diff_iterate', 'mon_command')
     def test_a_limit_that_cannot_be_learnt(self, operation):
         error = self.cluster.rados.TimedOut('x')

@@ -29,6 +29,7 @@ FULL = journal.Entry(
     pool='images',
     store='objects',
     container='glance',
+    elsewhere=('web', 'files'),
     location=base.URL,
     rbd_id='1234',
     size=24,

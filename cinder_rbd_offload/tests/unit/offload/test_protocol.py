@@ -118,9 +118,12 @@ class UploadTestCase(base.UploadTestCase):
         self.assertNothingLeft()
         self.assertSettled()
 
-    def test_an_image_that_is_given_other_data(self):
+    @ddt.data((1, 'ceph'), (unit_base.SIZE, 'web'))
+    @ddt.unpack
+    def test_an_image_that_is_given_other_data(self, size, stores):
         self.cluster.on(
-            'flatten', lambda: self.glance.take_other_data(IMAGE, 1)
+            'flatten',
+            lambda: self.glance.take_other_data(IMAGE, size, stores),
         )
         self.assertRaises(exceptions.ImageTaken, self.upload)
         self.assertNothingLeft()

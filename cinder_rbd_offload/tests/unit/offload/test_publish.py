@@ -53,6 +53,7 @@ class PublicationTestCase(base.TestCase):
             publish.Sealed(self.target, base.IMAGE),
             base.IMAGE,
             base.URL,
+            ('web',),
             TIMEOUT,
             now=self.clock.now,
             sleep=self.clock.sleep,
@@ -179,15 +180,24 @@ class GlanceTestCase(PublicationTestCase):
         )
         self.assertEnds(exceptions.ImageTaken)
 
-    def test_other_data_of_the_same_size_is_not_told_apart(self):
-        """Then our data is in vain, but never removed for a mere guess."""
-        self.never_arrives()
-        self.cluster.on(
-            'open',
-            lambda: self.glance.take_other_data(base.IMAGE, base.SIZE),
-            times=1,
-        )
-        self.assertIsNone(self.publish())
+    def test_other_data_of_the_same_size_in_another_store(self):
+        """And in a hidden one it is not told apart.
+
+        Then our data is in vain, but never removed for a mere guess.
+        """
+        for stores, ended in (('web', exceptions.ImageTaken), ('', None)):
+            self.start_over()
+            self.never_arrives()
+            self.cluster.on(
+                'open',
+                functools.partial(
+                    self.glance.take_other_data,
+                    *(base.IMAGE, base.SIZE, stores),
+                ),
+                times=1,
+            )
+            error = self.publish()
+            self.assertIs(ended, error and type(error))
 
     def test_a_task_that_is_stuck(self):
         self.glance.stuck = True

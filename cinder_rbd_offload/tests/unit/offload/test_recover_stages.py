@@ -106,6 +106,7 @@ class UnpublishedTestCase(base.RecoverTestCase):
         self.assertUndone()
 
 
+@ddt.ddt
 class PublishingTestCase(base.RecoverTestCase):
     """The data is whole, and Glance may have its location."""
 
@@ -153,12 +154,29 @@ class PublishingTestCase(base.RecoverTestCase):
         self.recover()
         self.assertUndone()
 
-    def test_the_image_has_other_data(self):
-        self.glance.take_other_data(IMAGE, 1)
-        self.leave_data(Stage.PUBLISHING)
+    @ddt.data((1, ''), (1, 'ceph'), (unit_base.SIZE, 'web'))
+    @ddt.unpack
+    def test_the_image_has_other_data(self, size, stores):
+        self.glance.take_other_data(IMAGE, size, stores)
+        self.leave_data(Stage.PUBLISHING, elsewhere=('web',))
         self.recover()
         self.assertNothingLeft()
         self.assertIn(IMAGE, self.glance.images)
+        self.assertDone()
+
+    @ddt.data(
+        ('web,ceph', ('web',)),
+        ('renamed', ('web',)),
+        # An earlier version has not written where it is not.
+        ('web', ()),
+    )
+    @ddt.unpack
+    def test_the_image_may_have_its_data(self, stores, elsewhere):
+        self.leave_data(Stage.PUBLISHING, elsewhere=elsewhere)
+        self.publish()
+        self.glance.images[IMAGE]['stores'] = stores
+        self.recover()
+        self.assertComplete()
         self.assertDone()
 
     def test_glance_does_not_tell(self):
