@@ -140,6 +140,8 @@ class Ioctx(fake_ceph.Ioctx):
         )
 
     def remove_object(self, name):
+        if name.startswith('rbd_id.'):
+            return super().remove_object(name)
         self.cluster.reach('remove_object', 'before')
         self.cluster.require(fake_ceph.rados_errors, self.name)
         if self.cluster.objects[self.name].pop(name, None) is None:
