@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asks Glance what Cinder's volume service asks it, with the same users.
 
+And Keystone, whether users can give them trusts.
+
 The options and their meaning are those of Cinder 29 (cinder/image/glance.py
 and cinder/service_auth.py).
 """
@@ -19,6 +21,7 @@ from oslo_config import cfg
 
 from cinder_rbd_offload.doctor import image_service
 from cinder_rbd_offload import glance
+from cinder_rbd_offload import keystone
 
 _SERVICE_GROUP = 'service_user'
 _GLANCE_GROUP = 'glance'
@@ -94,6 +97,8 @@ def look(conf: cfg.ConfigOpts) -> image_service.GlanceSeen:
         'privileged': privileged and privileged.seen,
     }
     user = privileged or service
+    if user and service and user.access and service.access:
+        seen['trusts_error'] = _no_trusts(session, service, user)
     try:
         urls = _urls(conf, user)
     except _ERRORS as exc:
@@ -110,6 +115,22 @@ def look(conf: cfg.ConfigOpts) -> image_service.GlanceSeen:
             glanceclient.Client('2', alive[0], session=session, auth=auth)
         )
     return image_service.GlanceSeen(**seen, servers=tuple(servers.values()))
+
+
+def _no_trusts(
+    session: ks_session.Session, service: _User, user: _User
+) -> str:
+    """Ask for the trusts that Cinder has; say why there can be none.
+
+    :returns: '' where there can be some, or none is needed
+    """
+    trusts = keystone.Trusts(session, service.auth, user.auth)
+    try:
+        if trusts.needed():
+            trusts.find('')
+    except _ERRORS as exc:
+        return _say(exc)
+    return ''
 
 
 def _auth(user: _User | None, service: _User | None) -> Any:

@@ -51,6 +51,8 @@ class GlanceSeen:
     :param privileged: the user of ``[glance]``; None where it has none
     :param stores: None where Glance did not name them
     :param limits: the names of the limits that Keystone has for images
+    :param trusts_error: why nobody can give a trust to the user of the
+        service token; '' where one can, or none is needed
     """
 
     service: UserSeen | None = None
@@ -61,11 +63,12 @@ class GlanceSeen:
     stores_error: str = ''
     limits: frozenset[str] = frozenset()
     limits_error: str = ''
+    trusts_error: str = ''
 
 
 def check(seen: GlanceSeen) -> list[Finding]:
     """Judge all that is the same for every back end."""
-    found = [*_tokens(seen), *_servers(seen), _stores(seen)]
+    found = [*_tokens(seen), *_recovery(seen), *_servers(seen), _stores(seen)]
     # Whoever is not told the stores asks for nothing else either.
     return found if seen.stores is None else [*found, _quota(seen)]
 
@@ -95,6 +98,56 @@ def _tokens(seen: GlanceSeen) -> list[Finding]:
             'service token',
             f'Requests to Glance carry a token with the role service ('
             f'{sections})',
+        )
+    ]
+
+
+def _recovery(seen: GlanceSeen) -> list[Finding]:
+    """Judge what Glance is asked with when a crash is cleaned up after.
+
+    What keeps uploads from going on at all is a finding on the service token.
+    """
+    users = [user for user in (seen.service, seen.privileged) if user]
+    if not users or any(user.error for user in users):
+        return []
+    if seen.service is None:
+        return [
+            finding.warning(
+                'recovery',
+                'After a crash nobody but its owner can see and delete an '
+                'image: send_service_user_token in [service_user] is not true',
+                'Set send_service_user_token = true in [service_user], with '
+                'the auth options of a user that has the role service',
+            )
+        ]
+    own = seen.privileged or seen.service
+    if ADMIN in own.roles:
+        return [
+            finding.ok(
+                'recovery',
+                'After a crash Glance is asked as the user of '
+                f'[{own.section}], who has the role admin',
+            )
+        ]
+    if seen.trusts_error:
+        return [
+            finding.warning(
+                'recovery',
+                'After a crash nobody but its owner can see and delete an '
+                f'image: the user of [{own.section}] has not the role admin, '
+                'and Keystone has no trusts for that of [service_user]: '
+                f'{seen.trusts_error}',
+                'Have Keystone offer trusts (OS-TRUST) to the user of '
+                '[service_user], and let it list its own (the policy '
+                'identity:list_trusts_for_trustee), or give the user of '
+                f'[{own.section}] the role admin',
+            )
+        ]
+    return [
+        finding.ok(
+            'recovery',
+            "After a crash Glance is asked as an image's owner, by a trust "
+            'that is given to the user of [service_user] for the upload',
         )
     ]
 

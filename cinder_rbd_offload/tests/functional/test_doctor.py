@@ -145,7 +145,14 @@ class HealthyTest(DoctorTestCase):
         self.assertEqual(ours | {''}, {one['Backend'] for one in found})
         self.assertLessEqual(
             {
-                *('service token', 'glance api', 'stores', 'quota', 'ceph'),
+                *(
+                    'service token',
+                    'recovery',
+                    'glance api',
+                    'stores',
+                    'quota',
+                    'ceph',
+                ),
                 *('clones', 'pools', 'caps', 'data pool', 'object size'),
                 'route',
             },

@@ -16,7 +16,15 @@ from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.tests.unit.cmd import base
 
 CHECKS = [
-    *('service token', 'glance api', 'stores', 'quota', 'ceph', 'clones'),
+    *(
+        'service token',
+        'recovery',
+        'glance api',
+        'stores',
+        'quota',
+        'ceph',
+        'clones',
+    ),
     *('pools', 'caps', 'data pool', 'object size', 'route'),
 ]
 

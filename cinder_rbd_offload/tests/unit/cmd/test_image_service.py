@@ -50,12 +50,16 @@ class LookTestCase(base.BaseTestCase):
         self.stores = self.web.get(
             f'{GLANCE}/v2/info/stores/detail', json=STORES
         )
+        self.trusts = self.web.get(
+            f'{KEYSTONE}/OS-TRUST/trusts', json={'trusts': []}
+        )
         self.web.get(
             f'{GLANCE}/v2/info/usage', json={'usage': {'image_size_total': {}}}
         )
 
     def keystone(self, *roles):
         token = ks_fixture.V3Token()
+        self.user = token.user_id
         for role in roles:
             token.add_role(name=role)
         catalog = token.add_service('image', 'glance')
@@ -113,6 +117,26 @@ class LookTestCase(base.BaseTestCase):
         self.assertEqual({'service'}, seen.service.roles)
         self.assertEqual({'service'}, seen.privileged.roles)
         self.assertIsNotNone(seen.stores)
+
+    def test_trusts_are_those_of_the_service_user(self):
+        seen = self.look(service_user=SENDING, glance=USER)
+        self.assertEqual('', seen.trusts_error)
+        self.assertEqual(
+            {'trustee_user_id': [self.user]}, self.trusts.last_request.qs
+        )
+
+    @ddt.data((403, 'Forbidden'), (404, 'NotFound'))
+    @ddt.unpack
+    def test_no_trusts(self, status, text):
+        self.web.get(f'{KEYSTONE}/OS-TRUST/trusts', status_code=status)
+        seen = self.look(service_user=SENDING)
+        self.assertIn(text, seen.trusts_error)
+        self.assertIsNotNone(seen.stores)
+
+    def test_an_administrator_needs_no_trusts(self):
+        self.keystone('service', 'admin')
+        self.look(service_user=SENDING)
+        self.assertFalse(self.trusts.called)
 
     def test_no_auth_type(self):
         seen = self.look(service_user={'send_service_user_token': 'true'})

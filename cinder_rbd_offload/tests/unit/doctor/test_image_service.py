@@ -62,6 +62,39 @@ class ImageServiceTestCase(base.BaseTestCase):
         self.assertIn(text, one.text)
 
     @ddt.data(
+        ({}, OK, 'by a trust that is given to the user of [service_user]'),
+        ({'service': user('service', 'admin')}, OK, 'of [service_user], who'),
+        ({'privileged': user('admin', section='glance')}, OK, 'of [glance],'),
+        ({'privileged': user('member', section='glance')}, OK, 'a trust'),
+        ({'trusts_error': 'HTTP 404'}, WARNING, 'trusts for that of [serv'),
+        ({'trusts_error': 'HTTP 404'}, WARNING, '[service_user]: HTTP 404'),
+        (
+            {
+                'service': None,
+                'privileged': user('service', 'admin', section='glance'),
+            },
+            WARNING,
+            'send_service_user_token in [service_user] is not true',
+        ),
+    )
+    @ddt.unpack
+    def test_recovery(self, changes, level, text):
+        one = self.one('recovery', **changes)
+        self.assertEqual(level, one.level)
+        self.assertIn(text, one.text)
+
+    @ddt.data(
+        {'service': None},
+        {'service': user(error='HTTP 401')},
+        {'privileged': user(error='HTTP 401')},
+    )
+    def test_recovery_without_a_token(self, changes):
+        """That is said of the token, once."""
+        checks = [one.check for one in self.check(**changes)]
+        self.assertNotIn('recovery', checks)
+        self.assertEqual(1, checks.count('service token'))
+
+    @ddt.data(
         (server('v2.16', 'v2.9'), ERROR, 'has the image API 2.16'),
         (server('v2.17'), OK, 'image API 2.17'),
         (server('v2.100'), OK, 'image API 2.100'),
