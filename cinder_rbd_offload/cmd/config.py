@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import dataclasses
+import types
 from typing import Any
 
 from oslo_config import cfg
@@ -14,6 +15,7 @@ from oslo_config import cfg
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import opts
+from cinder_rbd_offload.upload import swift_choice
 
 DRIVER = 'cinder_rbd_offload.driver.RBDOffloadDriver'
 
@@ -41,7 +43,7 @@ class Backend:
     :param pool: the pool of its volumes
     :param cluster: how to connect to its cluster
     :param object_size: the size of the objects of new volumes, in bytes
-    :param options: our own options (:data:`opts.driver_opts`), by name
+    :param options: our own options, by name
     """
 
     section: str
@@ -50,6 +52,15 @@ class Backend:
     cluster: ceph.Settings
     object_size: int
     options: Mapping[str, Any]
+
+    @property
+    def swift(self) -> swift_choice.Options | None:
+        """What goes straight to Swift; None where nothing does."""
+        options = types.SimpleNamespace(**self.options)
+        streams = options.image_upload_method == 'stream'
+        if not (streams and options.image_upload_swift_stores):
+            return None
+        return swift_choice.Options.of(options)
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[ceph.Client]:
@@ -182,7 +193,8 @@ def volume_image(conf: cfg.ConfigOpts, volume_id: str) -> str:
 
 def _backend(conf: cfg.ConfigOpts, section: str) -> Backend | None:
     """Read a section; None when its driver is another."""
-    every = [*BACKEND_OPTS, *opts.driver_opts]
+    ours = opts.driver_opts + opts.upload_opts
+    every = BACKEND_OPTS + ours
     conf.register_opts(every, group=opts.BACKEND_DEFAULTS)
     conf.register_opts(every, group=section)
     try:
@@ -202,7 +214,7 @@ def _backend(conf: cfg.ConfigOpts, section: str) -> Backend | None:
             timeout=value['rados_connect_timeout'],
         ),
         object_size=value['rbd_store_chunk_size'] << 20,
-        options={one.dest: value[one.dest] for one in opts.driver_opts},
+        options={one.dest: value[one.dest] for one in ours},
     )
 
 

@@ -12,6 +12,7 @@ from cinder_rbd_offload.ceph import survey
 from cinder_rbd_offload.cmd import config
 from cinder_rbd_offload.cmd import image_service as glance_client
 from cinder_rbd_offload.cmd import route
+from cinder_rbd_offload.cmd import swift
 from cinder_rbd_offload.doctor import cluster
 from cinder_rbd_offload.doctor import finding
 from cinder_rbd_offload.doctor import image_service
@@ -88,6 +89,8 @@ class _Examination:
 
     def run(self) -> Iterator[Finding]:
         """Yield what is found; a question that fails is a finding."""
+        if self._backend.swift and self._stores is not None:
+            yield from swift.check(self._stores, self._backend.swift)
         try:
             with ceph.connect(self._settings) as client:
                 yield from self._cluster(client)
@@ -181,6 +184,7 @@ class _Examination:
                     found,
                 ),
                 self._known(client, fsid),
+                self._backend.swift,
             )
 
     def _known(self, client: ceph.Client, fsid: str) -> dict[str, bool | None]:

@@ -7,10 +7,12 @@ import dataclasses
 
 from cinder_rbd_offload.ceph import survey
 from cinder_rbd_offload.cmd import config
+from cinder_rbd_offload.cmd import swift
 from cinder_rbd_offload.doctor import finding
 from cinder_rbd_offload import glance
 from cinder_rbd_offload.offload import inspection
 from cinder_rbd_offload.offload import plan
+from cinder_rbd_offload.upload import swift_choice
 
 Finding = finding.Finding
 
@@ -47,11 +49,14 @@ def facts(
 
 
 def check(
-    given: plan.Facts, known: Mapping[str, bool | None]
+    given: plan.Facts,
+    known: Mapping[str, bool | None],
+    options: swift_choice.Options | None = None,
 ) -> Iterator[Finding]:
     """Say where an upload goes, and what would go another way.
 
     :param known: whether Glance reads through clones, by store
+    :param options: what goes straight to Swift; None for nothing
     """
     stores = given.stores or ()
     choice = _decide(given, known)
@@ -61,15 +66,22 @@ def check(
         if store.id != given.store_id
         and not (given.store_id is None and store.default)
     }
-    yield _judge(choice, others, given)
+    straight = swift.store(given, options)
+    yield _judge(choice, others, given, straight)
     for store_id, other in others.items():
-        way = 'stays in the cluster' if other.store else 'is streamed'
+        way = 'is streamed'
+        if other.store:
+            way = 'stays in the cluster'
+        elif swift.store(
+            dataclasses.replace(given, store_id=store_id), options
+        ):
+            way = 'goes straight to Swift'
         yield finding.ok(
             'route',
             f'With image_service:store_id = {store_id} in the volume type an '
             f'upload {way}: {other.reason}',
         )
-    if choice.store is None:
+    if choice.store is None and not straight:
         return
     for disk, container in _OTHER_FORMATS:
         other = plan.decide(
@@ -116,11 +128,22 @@ def volume(
 
 
 def _judge(
-    choice: plan.Plan, others: dict[str, plan.Plan], given: plan.Facts
+    choice: plan.Plan,
+    others: dict[str, plan.Plan],
+    given: plan.Facts,
+    straight: str,
 ) -> Finding:
+    """Judge the way of a raw upload.
+
+    :param straight: the store that it goes straight to Swift for, if it does
+    """
     if choice.store:
         return finding.ok(
             'route', f'A raw upload stays in the cluster: {choice.reason}'
+        )
+    if straight:
+        return finding.ok(
+            'route', f'A raw upload goes straight to Swift: {choice.reason}'
         )
     text = f'A raw upload is streamed: {choice.reason}'
     if given.method == 'off':

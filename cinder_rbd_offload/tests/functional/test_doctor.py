@@ -18,6 +18,7 @@ from lab import ceph
 from lab import client
 from lab import rbd
 from lab import service
+from lab import swift
 
 POOLS = 'osd', 'profile rbd pool=volumes, profile rbd pool=images'
 QCOW2 = struct.pack(
@@ -154,7 +155,7 @@ class HealthyTest(DoctorTestCase):
                     'ceph',
                 ),
                 *('clones', 'pools', 'caps', 'data pool', 'object size'),
-                'route',
+                *('swift', 'route'),
             },
             {one['Check'] for one in found},
         )
@@ -226,6 +227,19 @@ class VolumeTest(DoctorTestCase):
     def test_a_store_in_another_cluster(self) -> None:
         found = self.doctor('--store', 'ceph2', expect=1)
         self.assertIn('in another Ceph cluster', self.route(found))
+
+    def test_a_store_that_is_gone_straight_to(self) -> None:
+        found = self.doctor('--store', swift.DIRECT, expect=0)
+        self.assertIn('goes straight to Swift', self.route(found))
+        (account,) = [one for one in found if one['Check'] == 'swift']
+        self.assertIn(f'the store {swift.DIRECT} go', account['Finding'])
+
+    def test_an_account_that_cannot_be_read(self) -> None:
+        wrong = {'image_upload_swift_config_file': '/none'}
+        found = self.doctor('--store', swift.DIRECT, expect=2, offload=wrong)
+        bad = self.bad(found)
+        self.assertEqual({'swift'}, set(bad))
+        self.assertIn('/none', bad['swift']['Finding'])
 
     def test_data_of_another_format(self) -> None:
         volume = self.make_volume()

@@ -13,6 +13,7 @@ from cinder_rbd_offload.cmd import config
 from cinder_rbd_offload.cmd import examine
 from cinder_rbd_offload.doctor import finding
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload import glance
 from cinder_rbd_offload.tests.unit.cmd import base
 
 CHECKS = [
@@ -134,6 +135,48 @@ class ExamineTestCase(base.TestCase):
         found = self.examine(backend='fast')
         route = next(one for one in found if one.check == 'route')
         self.assertIn('instant, since Glance was seen', route.text)
+
+    def straight(self, **options):
+        """Have the default store be one that is gone straight to."""
+        path = self.folder / 'swift.conf'
+        path.write_text(
+            '[ref1]\nauth_address = http://k/v3\nuser = s:g\nkey = geheim\n'
+        )
+        values = {
+            'image_upload_swift_stores': 'objects:ref1',
+            'image_upload_swift_config_file': path,
+        } | options
+        lines = [f'{name} = {value}' for name, value in values.items()]
+        self.write(base.CONF + '[fast]\n' + '\n'.join(lines))
+        objects = glance.Store('objects', 'swift', True, container='glance')
+        self.look.return_value = dataclasses.replace(
+            base.SEEN, stores=(objects,)
+        )
+
+    @ddt.data('auto', 'off')
+    def test_straight_to_swift(self, method):
+        self.straight(rbd_offload_method=method)
+        found = self.examine(backend='fast')
+        self.assertEqual([], self.bad(found))
+        texts = ' '.join(one.text for one in found)
+        self.assertIn('A raw upload goes straight to Swift: ', texts)
+        self.assertIn('under swift+reference://ref1/glance/', texts)
+        self.assertIn('An upload as qcow2/bare is streamed', texts)
+
+    def test_an_account_that_cannot_be_read(self):
+        self.straight(image_upload_swift_config_file='/none')
+        (bad,) = self.bad(self.examine(backend='fast'))
+        self.assertEqual(('swift', 'fast'), (bad.check, bad.backend))
+        self.assertIn('/none', bad.text)
+
+    @ddt.data(
+        {'image_upload_method': 'stock'}, {'image_upload_swift_stores': ''}
+    )
+    def test_nothing_goes_straight_to_swift(self, options):
+        self.straight(**options)
+        (bad,) = self.bad(self.examine(backend='fast'))
+        self.assertEqual('route', bad.check)
+        self.assertIn('A raw upload is streamed', bad.text)
 
     def test_volume(self):
         found = self.examine(backend='fast', volume=base.VOLUME)

@@ -2,6 +2,7 @@
 """What is said of an upload's way is what the plan says."""
 
 import struct
+from unittest import mock
 
 import ddt
 from oslotest import base
@@ -29,7 +30,13 @@ RAW = bytes(inspection.HEAD)
 @ddt.ddt
 class RouteTestCase(base.BaseTestCase):
     def check(
-        self, *stores, store=None, method='auto', is_clone=False, known=None
+        self,
+        *stores,
+        store=None,
+        method='auto',
+        is_clone=False,
+        known=None,
+        options=None,
     ):
         backend = config.Backend(
             *('a', 'a', 'volumes', ceph.Settings(), 4),
@@ -39,7 +46,7 @@ class RouteTestCase(base.BaseTestCase):
             *(backend, 'here', stores, store, True),
             survey.ImageSeen(8, is_clone, RAW),
         )
-        return list(route.check(facts, known or {}))
+        return list(route.check(facts, known or {}, options))
 
     def test_inside(self):
         first, *others = self.check(CEPH, FILES, FAR)
@@ -78,6 +85,16 @@ class RouteTestCase(base.BaseTestCase):
     @ddt.data([], [FILES], [FAR, FILES])
     def test_no_store_would_do(self, stores):
         self.assertEqual(ERROR, self.check(*stores)[0].level)
+
+    def test_another_store_is_gone_straight_to(self):
+        options = mock.Mock(references={'objects': 'ref1'})
+        objects = glance.Store('objects', 'swift', container='glance')
+        _first, other, *_ = self.check(CEPH, objects, options=options)
+        self.assertIn(
+            'image_service:store_id = objects in the volume type an upload '
+            'goes straight to Swift',
+            other.text,
+        )
 
     def test_no_such_store(self):
         first = self.check(CEPH, store='none')[0]
