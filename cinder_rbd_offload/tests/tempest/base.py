@@ -10,12 +10,12 @@ import hashlib
 import os
 import time
 
-from tempest.api.volume import base
 from tempest.common import waiters
 from tempest import config
 from tempest.lib.common.utils import data_utils
 from tempest.lib.common.utils import test_utils
 from tempest.lib import exceptions as lib_exc
+from tempest import test
 
 CONF = config.CONF
 
@@ -23,7 +23,7 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 
-class BaseUploadTest(base.BaseVolumeTest):
+class BaseUploadTest(test.BaseTestCase):
     """Uploads volumes, and looks at the images.
 
     :cvar data_size: the option that has the MiB of data
@@ -35,10 +35,23 @@ class BaseUploadTest(base.BaseVolumeTest):
     @classmethod
     def skip_checks(cls):
         super().skip_checks()
-        if not CONF.service_available.glance:
-            raise cls.skipException('Glance is not available')
+        for service in ('cinder', 'glance'):
+            if not CONF.service_available[service]:
+                raise cls.skipException(f'{service} is not available')
         if not CONF.image_feature_enabled.do_secure_hash:
             raise cls.skipException('Glance hashes no images by location')
+
+    @classmethod
+    def setup_credentials(cls):
+        # No project needs a network.
+        cls.set_network_resources()
+        super().setup_credentials()
+
+    @classmethod
+    def setup_clients(cls):
+        super().setup_clients()
+        cls.images_client = cls.os_primary.image_client_v2
+        cls.volumes_client = cls.os_primary.volumes_client_latest
 
     @classmethod
     def resource_setup(cls):
@@ -112,12 +125,22 @@ class BaseUploadTest(base.BaseVolumeTest):
         :param image_id: None for the image with the known content
         """
         wanted = {'volume_type': kind} if kind else {}
-        return self.create_volume(
+        client = self.volumes_client
+        volume = client.create_volume(
             name=self._name('volume'),
             size=self.volume_size,
             imageRef=image_id or self.source_id,
             **wanted,
+        )['volume']
+        self.addCleanup(client.wait_for_resource_deletion, volume['id'])
+        self.addCleanup(
+            test_utils.call_and_ignore_notfound_exc,
+            *(client.delete_volume, volume['id']),
         )
+        waiters.wait_for_volume_resource_status(
+            client, volume['id'], 'available'
+        )
+        return volume
 
     def start_upload(self, volume, disk_format='raw', **more):
         """Have a volume uploaded; return the image's id."""

@@ -11,7 +11,6 @@ from unittest import mock
 import ddt
 import fixtures
 from oslotest import base
-from tempest.api.volume import base as volume_base
 from tempest.lib import exceptions as lib_exc
 from testtools import matchers
 
@@ -68,16 +67,14 @@ class ScenariosTestCase(base.BaseTestCase):
         conf = types.SimpleNamespace(
             rbd_offload=self.options,
             resource_name_prefix='tempest',
-            compute=types.SimpleNamespace(compute_volume_common_az=None),
             volume=types.SimpleNamespace(
                 volume_size=1,
                 volume_type='a-type',
                 disk_format=['raw', 'qcow2'],
             ),
         )
-        for module in (volume_base, scenario_base, test_upload):
+        for module in (scenario_base, test_upload):
             self.patch(module, 'CONF', conf)
-        self.patch(volume_base.BaseVolumeTest, 'resource_setup', mock.Mock())
         self.patch(scenario_base, 'MIB', MIB)
         self.patch(scenario_base, 'GIB', GIB)
         self.cloud = fake_cloud.Cloud(GIB)
