@@ -52,15 +52,7 @@ missing=$(.venv/bin/bindep -b lab || true)
 # shellcheck disable=SC2086
 [ -z "$missing" ] || install_packages $missing
 
-# The environment stays closed to the distribution's other packages.
-for module in rados rbd; do
-    file=$("$PYTHON" -c "import $module; print($module.__file__)") || {
-        echo "$PYTHON cannot import $module: install python3-$module, or" \
-            "set PYTHON to the interpreter that it is for" >&2
-        exit 1
-    }
-    ln -sf "$file" .venv/lib/python3*/site-packages/
-done
+PYTHON="$PYTHON" tools/link_ceph.sh .venv
 
 # shellcheck disable=SC2086
 wanted=$(cat $REQUIREMENTS setup.cfg | sha256sum)
