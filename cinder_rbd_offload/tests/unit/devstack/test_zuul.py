@@ -9,6 +9,7 @@ from oslotest import base
 import yaml
 
 import cinder_rbd_offload
+from cinder_rbd_offload import opts
 
 ROOT = pathlib.Path(cinder_rbd_offload.__file__).parent.parent
 JOB = 'cinder-rbd-offload-ceph-tempest'
@@ -55,6 +56,22 @@ class ZuulTestCase(base.BaseTestCase):
         self.assertEqual(
             [needed, ours], list(self.jobs[JOB]['vars']['devstack_plugins'])
         )
+
+    def test_the_variables_are_those_of_settings(self):
+        settings = (ROOT / 'devstack' / 'settings').read_text()
+        known = re.findall('^(CINDER_RBD_OFFLOAD_[A-Z]+)=', settings, re.M)
+        methods = set()
+        for job in self.jobs.values():
+            for name, value in job['vars'].get('devstack_localrc', {}).items():
+                if name.startswith('CINDER_RBD_OFFLOAD_'):
+                    self.assertIn(name, known)
+                if name == 'CINDER_RBD_OFFLOAD_METHOD':
+                    methods.add(value)
+        self.assertEqual({'instant'}, methods)
+        (option,) = [
+            one for one in opts.driver_opts if one.name == 'rbd_offload_method'
+        ]
+        self.assertLessEqual(methods, set(option.type.choices))
 
     @ddt.data(
         ('tempest.api.volume.test_volumes_actions.A.test_upload[id-1]', True),
