@@ -1,13 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The devstack plugin: calls the functions of lib/cinder-rbd-offload in the
-# phases of stack.sh, unstack.sh and clean.sh.
-
-# clean.sh reads no settings.
-CINDER_RBD_OFFLOAD_DIR=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/..")
-# shellcheck source=devstack/lib/cinder-rbd-offload
-source "$CINDER_RBD_OFFLOAD_DIR/devstack/lib/cinder-rbd-offload"
+# The devstack plugin: calls the functions of lib/cinder-rbd-offload, which
+# settings has read, in the phases of stack.sh. Nothing is left for unstack.sh
+# and clean.sh: it has no process, and clean.sh leaves packages where they are.
 
 if is_cinder_rbd_offload_enabled; then
     if [[ "$1" == "stack" && "$2" == "pre-install" ]]; then
@@ -25,11 +21,10 @@ if is_cinder_rbd_offload_enabled; then
         echo_summary "Examining cinder-rbd-offload"
         examine_cinder_rbd_offload
 
-    elif [[ "$1" == "unstack" ]]; then
-        # It has no process of its own.
-        :
-
-    elif [[ "$1" == "clean" ]]; then
-        cleanup_cinder_rbd_offload
+    elif [[ "$1" == "stack" && "$2" == "test-config" ]]; then
+        if is_service_enabled tempest; then
+            echo_summary "Configuring Tempest for cinder-rbd-offload"
+            configure_tempest_cinder_rbd_offload
+        fi
     fi
 fi

@@ -53,6 +53,7 @@ class Cinder(service.Service):
             'cinder.conf',
             base=base,
             backends=', '.join(BACKENDS),
+            default=cloud.lines('cinder DEFAULT'),
             sections='\n'.join(map(_section, BACKENDS)),
             database=mariadb.url(self.state, 'cinder'),
             name=self.state.name,

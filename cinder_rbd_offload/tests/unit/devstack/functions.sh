@@ -72,6 +72,14 @@ function iniset {
     mv "$1.new" "$1"
 }
 
+# iniget file section option
+function iniget {
+    awk -v section="[$2]" -v option="$3" '
+        /^\[/ { inside = ($0 == section) }
+        inside && index($0, option " =") == 1 { sub(/^[^=]*= */, ""); print }
+    ' "$1"
+}
+
 # ini_has_option file section option
 function ini_has_option {
     awk -v section="[$2]" -v option="$3" '
@@ -96,6 +104,10 @@ function enable_plugin {
 # run_phase mode [phase]
 function run_phase {
     local plugin dir
+    # As extras.d/80-tempest.sh does.
+    if [[ "$*" == "stack test-config" ]] && is_service_enabled tempest; then
+        configure_tempest
+    fi
     for plugin in $PLUGINS; do
         dir=${GITDIR[$plugin]}/devstack
         case $1 in

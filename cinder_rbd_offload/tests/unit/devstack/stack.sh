@@ -20,7 +20,7 @@ STACK_USER=$(id -un)
 GLOBAL_VENV=True
 DEVSTACK_VENV=$STATE
 DEVSTACK_PLUGINS=
-ENABLED_SERVICES=${ENABLED_SERVICES:-key,g-api,c-api,c-sch,c-vol,n-api,n-cpu}
+ENABLED_SERVICES=${ENABLED_SERVICES:-key,g-api,c-api,c-vol,n-cpu,tempest}
 SERVICE_HOST=127.0.0.1
 HOST_IP=127.0.0.1
 SERVICE_PASSWORD=secret
@@ -53,8 +53,12 @@ for program in sudo cephadm curl openstack podman rbd-offload systemctl; do
     chmod +x "$STATE/bin/$program"
 done
 echo "exit ${DOCTOR_RESULT:-0}" >>"$STATE/bin/rbd-offload"
+# VOLUME_TYPES names those that are there already.
+# shellcheck disable=SC2016
+echo '[[ "$*" != *" type show "* || " $VOLUME_TYPES " == *" ${*: -1} "* ]]' \
+    >>"$STATE/bin/openstack"
 PATH=$STATE/bin:$PATH
-export STATE
+export STATE VOLUME_TYPES
 
 if [[ -n "${DEVSTACK_DIR:-}" ]]; then
     TOP_DIR=$DEVSTACK_DIR
@@ -63,7 +67,7 @@ if [[ -n "${DEVSTACK_DIR:-}" ]]; then
 else
     source "$HERE/functions.sh"
 fi
-silence pip_install pip_uninstall install_package install_bindep \
+silence pip_install install_package install_bindep \
     run_process git_clone restart_service start_service stop_service
 
 function echo_summary {
@@ -91,7 +95,10 @@ CINDER_CONF=$STATE/etc/cinder.conf
 GLANCE_API_CONF=$STATE/etc/glance-api.conf
 GLANCE_MULTISTORE_FILE_IMAGE_DIR=$DATA_DIR/glance
 NOVA_CONF=$STATE/etc/nova.conf
-[[ "$1" == clean ]] || run_phase source
+run_phase source
+# What of Tempest is no matter of configuration.
+TEMPEST_CONFIG=$STATE/etc/tempest.conf
+silence async_runfunc async_wait configure_tempest install_tempest_plugins
 # What of the plugin for Ceph reaches for a cluster.
 silence install_ceph get_cephadm client_config import_libvirt_secret_ceph \
     disable_cephadm cleanup_ceph

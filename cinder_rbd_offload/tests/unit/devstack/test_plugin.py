@@ -11,10 +11,12 @@ import subprocess
 
 import ddt
 import fixtures
+from oslo_config import cfg
 from oslotest import base
 
 import cinder_rbd_offload
 from cinder_rbd_offload.cmd import config
+from cinder_rbd_offload.tests.tempest import config as tempest_config
 from lab import ceph
 from lab import cinder
 from lab import cloud
@@ -123,6 +125,8 @@ class StackTestCase(PluginTestCase):
                 phase = words[-1]
             elif name in ('install_bindep', 'pip_install', 'rbd-offload'):
                 done.setdefault(phase, []).append([name, *words])
+            elif words[:3] == ['volume', 'type', 'create']:
+                done.setdefault(phase, []).append(words[2:])
             elif 'caps' in words:
                 done.setdefault(phase, []).append(words[-8:-6])
         conf = str(self.state / 'etc' / 'cinder.conf')
@@ -137,6 +141,10 @@ class StackTestCase(PluginTestCase):
                     ['caps', 'client.glance'],
                 ],
                 'extra': [['rbd-offload', 'doctor', '--config-file', conf]],
+                'test-config': [
+                    ['create', 'ceph-robust_rbd'],
+                    ['create', 'ceph-fast'],
+                ],
             },
             done,
         )
@@ -242,9 +250,11 @@ class StackTestCase(PluginTestCase):
         self.assertIn('rbd-offload doctor found', printed)
 
 
+@ddt.ddt
 class EndTestCase(PluginTestCase):
-    def test_unstack_has_nothing_to_stop(self):
-        self.run_script('unstack')
+    @ddt.data('unstack', 'clean')
+    def test_nothing_is_left_to_do(self, script):
+        self.run_script(script)
         mine = [
             call
             for call in self.calls()
@@ -252,9 +262,105 @@ class EndTestCase(PluginTestCase):
         ]
         self.assertEqual([], mine)
 
-    def test_clean_removes_the_package(self):
-        self.run_script('clean')
-        self.assertIn(['pip_uninstall', 'cinder-rbd-offload'], self.calls())
+
+@ddt.ddt
+class TempestTestCase(PluginTestCase):
+    def options(self, **local_conf):
+        """Return what Tempest reads in our section, after stack.sh."""
+        self.run_script('stack', **local_conf)
+        conf = cfg.ConfigOpts()
+        conf.register_opts(tempest_config.options, tempest_config.group)
+        conf(
+            [],
+            default_config_files=[str(self.state / 'etc' / 'tempest.conf')],
+        )
+        return conf[tempest_config.group.name]
+
+    def types(self):
+        """Return the extra specs of the volume types that were made."""
+        made, found = set(), {}
+        for call in self.calls():
+            match call:
+                case ['openstack', 'volume', 'type', 'create', name]:
+                    made.add(name)
+                case ['openstack', 'volume', 'type', 'set', name, *words]:
+                    found[name] = {
+                        word for word in words if word != '--property'
+                    }
+        return made, found
+
+    @ddt.data(
+        ('auto', {'clone_flatten': 'ceph', 'stream': 'ceph-fast'}),
+        ('copy', {'copy': 'ceph', 'stream': 'ceph-fast'}),
+        ('clone_flatten', {'clone_flatten': 'ceph', 'stream': 'ceph-fast'}),
+        ('instant', {'instant': 'ceph', 'stream': 'ceph-fast'}),
+        ('off', {'stream': 'ceph-fast'}),
+    )
+    @ddt.unpack
+    def test_the_method_that_the_back_end_has(self, method, expected):
+        options = self.options(CINDER_RBD_OFFLOAD_METHOD=method)
+        self.assertEqual(expected, options.method_types)
+
+    def test_each_store_has_a_volume_type(self):
+        options = self.options()
+        self.assertEqual(
+            {'robust_rbd': 'ceph-robust_rbd', 'fast': 'ceph-fast'},
+            options.store_types,
+        )
+        self.assertEqual('fast', options.source_store)
+        expected = {
+            f'ceph-{store}': {
+                'volume_backend_name=ceph',
+                f'image_service:store_id={store}',
+            }
+            for store in options.store_types
+        }
+        self.assertEqual((set(expected), expected), self.types())
+
+    def test_volume_types_that_are_there(self):
+        self.options(VOLUME_TYPES='ceph-fast other')
+        made, found = self.types()
+        self.assertEqual({'ceph-robust_rbd'}, made)
+        self.assertEqual({'ceph-robust_rbd', 'ceph-fast'}, set(found))
+
+    def test_a_glance_with_one_store(self):
+        options = self.options(GLANCE_ENABLE_MULTIPLE_STORES='False')
+        self.assertEqual({'clone_flatten': 'ceph'}, options.method_types)
+        self.assertEqual({}, options.store_types)
+        self.assertEqual('', options.source_store)
+        self.assertEqual((set(), {}), self.types())
+
+    def test_the_first_back_end_of_ours(self):
+        options = self.options(
+            CINDER_ENABLED_BACKENDS='lvm:a,rbd_offload:b,rbd_offload:c'
+        )
+        self.assertEqual(
+            {'clone_flatten': 'b', 'stream': 'b-fast'}, options.method_types
+        )
+
+    def test_a_volume_in_use(self):
+        self.assertTrue(self.options().force_upload)
+        conf = self.conf('cinder.conf')
+        self.assertEqual('true', conf['DEFAULT']['enable_force_upload'])
+
+    def test_it_comes_after_devstack_has_written_its_own(self):
+        self.options()
+        names = [name for name, *_words in self.calls()]
+        self.assertLess(
+            names.index('configure_tempest'), names.index('openstack')
+        )
+
+    @ddt.data(
+        {'ENABLED_SERVICES': 'key,g-api,c-api,c-vol'},
+        {'ENABLE_CINDER_RBD_OFFLOAD': 'False'},
+    )
+    def test_without_it(self, local_conf):
+        self.run_script('stack', **local_conf)
+        self.assertEqual((set(), {}), self.types())
+        path = self.state / 'etc' / 'tempest.conf'
+        # The plugin for Ceph may have made the file.
+        text = path.read_text() if path.exists() else ''
+        self.assertNotIn('[rbd-offload]', text)
 
 
 class AgreementTestCase(PluginTestCase):
@@ -288,7 +394,7 @@ class AgreementTestCase(PluginTestCase):
                         ours['ceph' if backend else section][option],
                     ),
                 )
-        self.assertEqual(5, seen)
+        self.assertEqual(6, seen)
 
     def test_capabilities(self):
         self.assertEqual(
