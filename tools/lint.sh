@@ -24,5 +24,6 @@ check bashate $SHELL_SCRIPTS
 check shellcheck -x $SHELL_SCRIPTS
 check doc8 -q README.rst doc/source releasenotes/notes
 check sphinx-build -W -q -b html doc/source doc/build/html
-check reno -q lint
+# reno reads every commit, which a shallow clone has not.
+[ "$(git rev-parse --is-shallow-repository)" = true ] || check reno -q lint
 exit $failed
