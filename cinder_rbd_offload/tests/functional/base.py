@@ -7,6 +7,7 @@ asserts on what a tenant and an operator see: the APIs, the pools, the log.
 
 from collections.abc import Iterator
 import contextlib
+import json
 import os
 import pathlib
 import signal
@@ -143,6 +144,17 @@ class FunctionalTestCase(testtools.TestCase):
         )
         self.addCleanup(storage.delete_type, kind)
         return str(kind.name)
+
+    def manageable_snapshots(self, volume: Any) -> str:
+        """Return what Cinder lists on a volume's back end, as a text."""
+        storage = self.admin.block_storage
+        answer = storage.get(
+            '/manageable_snapshots/detail',
+            params={'host': storage.get_volume(volume.id).host},
+            microversion='3.8',
+        )
+        self.assertTrue(answer.ok, answer.text)
+        return json.dumps(answer.json())
 
     def upload(self, volume: Any, **options: Any) -> Any:
         """Upload a volume, wait for the end of that, return the image."""

@@ -127,6 +127,11 @@ class InstantTest(base.FunctionalTestCase):
             with self.cluster.failing_flattens():
                 image = self.upload(volume)
                 self.assertTrue(self.cluster.parent(image.id))
+                with self.image(f'volume-{volume.id}', 'volumes') as handle:
+                    (left,) = (one['name'] for one in handle.list_snaps())
+                # Ceph has renamed it.
+                self.assertNotIn(image.id, left)
+                self.assertNotIn(left, self.manageable_snapshots(volume))
                 for _ in range(2):
                     service.wait(
                         'a flatten task',
