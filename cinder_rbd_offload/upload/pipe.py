@@ -65,7 +65,7 @@ class Pipe:
     :param keep: descriptors that the program inherits under their numbers
     :param environment: variables that it has beside those of this process
     :param grace: those seconds
-    :param look: called about once a second while the program does nothing;
+    :param look: called once a second or more while the program does nothing;
         what it raises is raised by the read
     :raises ConversionFailed: when the program cannot be started
     """
@@ -259,6 +259,12 @@ class Pipe:
             self._drop(self._feed)
         # Others may have inherited its errors, so their end is not its end.
         while self._process.poll() is None:
+            try:
+                self._look()
+            except BaseException as exc:
+                # What was read may be a part of it only.
+                self._failure = exc
+                raise
             for _ready in self._selector.select(_LAST_LOOK):
                 self._listen()
         self._judge()

@@ -305,6 +305,18 @@ class PipeTestCase(base.BaseTestCase):
             self.assertRaises(LookupError, read)
         self.assertEqual(3, looks.call_count)
 
+    def test_look_at_one_that_does_not_end(self):
+        """It has ended its output, which may be only a part."""
+        looks = mock.Mock(side_effect=[None, LookupError])
+
+        def read():
+            with self.shell('exec sleep 60 >&-', look=looks) as reader:
+                self.assertRaises(LookupError, reader.read)
+                reader.read()
+
+        self.assertRaises(LookupError, read)
+        self.assertEqual(2, looks.call_count)
+
     def test_what_the_program_inherits(self):
         with tempfile.TemporaryFile() as file:
             with self.shell(
