@@ -8,6 +8,7 @@ service catalog of a user's request, which recovery has none of.
 """
 
 from collections.abc import Callable
+from collections.abc import Mapping
 import contextlib
 from typing import Any
 
@@ -62,7 +63,11 @@ class Client:
         self._clients: dict[str, Any] = {}
 
     def __call__(
-        self, method: str, *args: Any, controller: str = 'images'
+        self,
+        method: str,
+        *args: Any,
+        controller: str = 'images',
+        **changes: Any,
     ) -> Any:
         """Make a request, again where Glance cannot be reached.
 
@@ -79,10 +84,14 @@ class Client:
             stop=tenacity.stop_after_attempt(attempts)
             | tenacity.stop_after_delay(TIMEOUT),
             reraise=True,
-        )(self._once, method, args, controller)
+        )(self._once, method, args, controller, changes)
 
     def _once(
-        self, method: str, args: tuple[Any, ...], controller: str
+        self,
+        method: str,
+        args: tuple[Any, ...],
+        controller: str,
+        changes: Mapping[str, Any],
     ) -> Any:
         url = self._server()
         if url not in self._clients:
@@ -93,7 +102,8 @@ class Client:
                 session=self._session,
                 global_request_id=self._request_id,
             )
-        return getattr(getattr(self._clients[url], controller), method)(*args)
+        ask = getattr(getattr(self._clients[url], controller), method)
+        return ask(*args, **changes)
 
 
 def session(timeout: float) -> ks_session.Session:

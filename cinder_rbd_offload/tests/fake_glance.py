@@ -155,7 +155,14 @@ class Glance:
 
     # What the code under test asks of it.
 
-    def call(self, method, *args, privileged_user=False, controller='images'):
+    def call(
+        self,
+        method,
+        *args,
+        privileged_user=False,
+        controller='images',
+        **changes,
+    ):
         if self._cluster.dead:
             raise self._cluster.dead
         if self._clock.time < self.down_until:
@@ -170,7 +177,7 @@ class Glance:
                     arrives, lambda: _unheard(handle, privileged_user, *args)
                 )
             raise error
-        return handle(privileged_user, *args)
+        return handle(privileged_user, *args, **changes)
 
     def add_location(self, image_id, url, metadata):
         """As GlanceImageService does it."""
@@ -186,8 +193,12 @@ class Glance:
         return image
 
     def _delete(self, _privileged_user, image_id):
-        self._image(image_id)
+        if self._image(image_id).get('protected'):
+            raise exc.HTTPForbidden('it is protected and cannot be deleted')
         self.delete(image_id)
+
+    def _update(self, _privileged_user, image_id, **changes):
+        self._image(image_id).update(changes)
 
     def _get_usage(self, _privileged_user):
         return self.usage

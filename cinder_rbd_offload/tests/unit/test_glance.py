@@ -91,6 +91,18 @@ class GlanceTestCase(base.TestCase):
         self.glance.images[base.IMAGE].update(status='active', size=1, **shown)
         self.assertIs(state, self.api().state(base.IMAGE, 1, others))
 
+    @ddt.data(True, False)
+    def test_an_image_that_may_be_protected(self, protected):
+        """A user can ask Cinder for that."""
+        self.glance.images[base.IMAGE]['protected'] = protected
+        self.api().delete(base.IMAGE)
+        self.assertNotIn(base.IMAGE, self.glance.images)
+        self.api().delete(base.IMAGE)
+
+    def test_an_image_that_may_not_be_deleted(self):
+        self.glance.fail('delete', exc.HTTPForbidden('a policy'))
+        self.assertRaises(exc.HTTPForbidden, self.api().delete, base.IMAGE)
+
     def test_an_image_that_is_not_found_is_gone(self):
         self.glance.delete(base.IMAGE)
         self.assertIs(glance.ImageState.GONE, self.api().state(base.IMAGE, 1))

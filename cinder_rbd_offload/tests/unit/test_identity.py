@@ -148,6 +148,17 @@ class AsOwnerTestCase(IdentityTestCase):
             *('GET', '/v2/info/stores/detail', OWNER, (None, None))
         )
 
+    def test_the_owner_deletes_a_protected_image(self):
+        url = f'{GLANCE}/v2/images/image'
+        answers = [{'status_code': 403}, {'status_code': 204}]
+        deletes = self.keystone.register_uri('DELETE', url, answers)
+        self.api.delete('image')
+        self.assertEqual(2, deletes.call_count)
+        (patch,) = [one for one, *_ in self.requests if one.method == 'PATCH']
+        (change,) = patch.json()
+        self.assertEqual('/protected', change['path'])
+        self.assertIs(False, change['value'])
+
     def test_the_owner_adds_the_location(self):
         self.api.add_location('image', 'url')
         self.assertAsked('POST', '/v2/images/image/locations', OWNER, CINDER)
