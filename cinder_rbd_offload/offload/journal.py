@@ -15,8 +15,10 @@ whoever reads the entry can finish or undo::
     published    a whole image, active, that may still    flattened
                  read the volume's data
     streaming    the volume's snapshot                    undone
-    sending      that, and objects of the image in        undone
-                 Glance's store
+    rejected     that, and an active image of other       undone, and the image
+                 data than was sent                       deleted
+    sending      the snapshot, and objects of the image   undone
+                 in Glance's store
     registering  these, or the whole image in Glance's    published to the end
                  store, and a location in Glance
     sweeping     objects that the store did not list      removed
@@ -74,6 +76,7 @@ class Stage(enum.StrEnum):
     PUBLISHING = 'publishing'
     PUBLISHED = 'published'
     STREAMING = 'streaming'
+    REJECTED = 'rejected'
     SENDING = 'sending'
     REGISTERING = 'registering'
     SWEEPING = 'sweeping'

@@ -28,7 +28,12 @@ LOG = logging.getLogger(__name__)
 Stage = journal_.Stage
 
 # Stages of uploads past the target pool that leave the volume's snapshot.
-_SNAPSHOT = (Stage.STREAMING, Stage.SENDING, Stage.REGISTERING)
+_SNAPSHOT = (
+    Stage.STREAMING,
+    Stage.REJECTED,
+    Stage.SENDING,
+    Stage.REGISTERING,
+)
 
 # Seconds in which a store may come to list objects that it did not list when
 # a crash was cleaned up after. If all is well Swift lists them at once;
@@ -276,11 +281,13 @@ class Recovery:
         """Delete an image that will have no data, unless it has some."""
         if glance is None:
             LOG.warning(
-                'Image %s has no data, and nobody but its owner may see '
-                'whether it is still there, and delete it',
+                'Image %s has not got its data, and nobody but its owner may '
+                'see whether it is still there, and delete it',
                 entry.image_id,
             )
             return
+        if entry.stage is Stage.REJECTED:
+            return glance.delete(entry.image_id)
         state = glance.state(entry.image_id, entry.size)
         # An image is being saved while its data is sent.
         idle = {glance_api.ImageState.IDLE}

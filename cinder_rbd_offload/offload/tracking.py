@@ -53,7 +53,7 @@ def tracked(
     except _OPEN:
         raise
     except Exception:
-        if _discarded(glance, record.entry.image_id):
+        if _discarded(glance, record.entry):
             _close(record, release, free)
         raise
     entry = record.entry
@@ -96,10 +96,14 @@ def entrust(
         raise
 
 
-def _discarded(glance: glance_api.Glance, image_id: str) -> bool:
-    """Delete an image that has got no data; tell whether that is done."""
+def _discarded(glance: glance_api.Glance, entry: journal.Entry) -> bool:
+    """Delete an image without its data; tell whether that is done."""
+    image_id = entry.image_id
     try:
-        if glance.state(image_id, 0) not in glance_api.TAKEN:
+        if (
+            entry.stage is journal.Stage.REJECTED
+            or glance.state(image_id, 0) not in glance_api.TAKEN
+        ):
             glance.delete(image_id)
     # Recovery deletes it.
     except Exception as exc:

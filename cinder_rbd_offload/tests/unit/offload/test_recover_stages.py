@@ -53,7 +53,9 @@ class UnpublishedTestCase(base.RecoverTestCase):
         self.assertIsNone(self.entry())
         self.assertEqual(['volume-id'], self.freed)
         self.assertEqual(['queued'], [*self.statuses()])
-        self.assertIn(f'WARNING Image {IMAGE} has no data', self.logs.output)
+        self.assertIn(
+            f'WARNING Image {IMAGE} has not got its', self.logs.output
+        )
 
     def statuses(self):
         return (image['status'] for image in self.glance.images.values())
@@ -65,6 +67,15 @@ class UnpublishedTestCase(base.RecoverTestCase):
         self.recover()
         self.assertIn(IMAGE, self.glance.images)
         self.assertDone()
+
+    @ddt.data(False, True)
+    def test_an_image_of_wrong_data_is_not_kept(self, protected):
+        self.glance.take_other_data(IMAGE, 1)
+        self.glance.images[IMAGE]['protected'] = protected
+        self.pool('volumes').snapshot(VOLUME, DRAFT)
+        self.leave(Stage.REJECTED)
+        self.recover()
+        self.assertUndone()
 
     def test_an_image_that_is_gone(self):
         self.glance.delete(IMAGE)

@@ -2,6 +2,7 @@
 """An entry is there as long as somebody has something to do with it."""
 
 import ddt
+from glanceclient import exc
 
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
@@ -90,6 +91,20 @@ class TrackingTestCase(base.TestCase):
         self.end(exceptions.ImageTaken(base.IMAGE))
         self.assertClosed()
         self.assertIn(base.IMAGE, self.glance.images)
+
+    def test_a_bad_end_of_an_image_of_wrong_data(self):
+        self.glance.take_other_data(base.IMAGE, 7)
+        self.record.update(stage=Stage.REJECTED)
+        self.end(exceptions.UploadMismatch(base.IMAGE, (7, 'a'), (7, 'b')))
+        self.assertClosed()
+        self.assertNotIn(base.IMAGE, self.glance.images)
+
+    def test_an_image_of_wrong_data_that_cannot_be_deleted(self):
+        self.glance.take_other_data(base.IMAGE, 7)
+        self.glance.fail('delete', exc.HTTPServiceUnavailable())
+        self.record.update(stage=Stage.REJECTED)
+        self.end(exceptions.UploadMismatch(base.IMAGE, (7, 'a'), (7, 'b')))
+        self.assertOpen()
 
     def test_a_bad_end_while_glance_is_away(self):
         """Recovery deletes the image."""
