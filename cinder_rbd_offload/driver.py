@@ -56,7 +56,7 @@ from cinder_rbd_offload import straight
 from cinder_rbd_offload import streaming
 from cinder_rbd_offload.upload import convert
 from cinder_rbd_offload.upload import form
-from cinder_rbd_offload.upload import sink
+from cinder_rbd_offload.upload import patience
 from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_choice
 from cinder_rbd_offload import user_messages
@@ -304,9 +304,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         config = self.configuration
         return streaming.Settings(
             config.image_upload_read_ahead * units.Mi,
-            sink.Patience(
-                config.image_upload_attempts,
+            patience.Patience(
                 config.image_upload_retry_timeout,
+                config.image_upload_attempts,
             ),
             straight.Settings(
                 swift_choice.Options.of(config),

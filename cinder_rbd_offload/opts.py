@@ -209,9 +209,10 @@ Possible values:
         default=300,
         min=1,
         help="""
-Seconds for which an upload bears that Glance cannot be reached.
+Seconds for which an upload bears that Glance, or Swift, cannot be reached.
 
-They begin anew whenever data flows. It is also the longest that Glance may
+They begin anew whenever data flows. A server that asks for a longer pause is
+not waited for. It is also the longest that Glance may
 take to give up a request that broke off.
 
 Possible values:

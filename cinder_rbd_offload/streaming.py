@@ -5,6 +5,7 @@ Where the first is not possible, or fails, the second is done.
 """
 
 from collections.abc import Mapping
+import contextlib
 import dataclasses
 
 from oslo_log import log as logging
@@ -17,6 +18,7 @@ from cinder_rbd_offload.offload import journal as journal_
 from cinder_rbd_offload.offload import watch
 from cinder_rbd_offload import straight
 from cinder_rbd_offload.upload import form as form_
+from cinder_rbd_offload.upload import patience as patience_
 from cinder_rbd_offload.upload import sink
 from cinder_rbd_offload.upload import stream
 
@@ -35,7 +37,7 @@ class Settings:
     """
 
     ahead: int
-    patience: sink.Patience
+    patience: patience_.Patience
     straight: straight.Settings
 
 
@@ -91,7 +93,7 @@ class Streaming:
         )
         target = sink.GlanceSink(
             *(self.put, self.glance, job.image_id, self.headers),
-            *(self.settings.patience, job.work.check),
+            *(self.settings.patience, job.work.check, self._reject),
         )
         try:
             with watch.Watch(job, self.glance):
@@ -110,6 +112,12 @@ class Streaming:
             )
             return False
         return True
+
+    def _reject(self) -> None:
+        """Have recovery delete the image, if this process cannot."""
+        # Even where nobody will know, there is still the attempt.
+        with contextlib.suppress(exceptions.OffloadError):
+            self.record.update(stage=Stage.REJECTED)
 
     def _sent_to_swift(self) -> bool:
         """Send it straight to Swift; tell whether that was possible."""

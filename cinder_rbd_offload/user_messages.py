@@ -33,7 +33,7 @@ LOG = logging.getLogger(__name__)
 
 Detail = message_field.Detail
 
-# What has no room for the image, and never will in any other way.
+# What has no room for the image.
 _NO_ROOM = (exceptions.NoRoom, exceptions.SwiftFull)
 
 # Sentences that are true of errors; the name of the last tells of backups,

@@ -41,6 +41,7 @@ from cinder_rbd_offload import glance as glance_api
 from cinder_rbd_offload.tests.fault_proxy import proxy as proxy_
 from cinder_rbd_offload.tests.fault_proxy import rules
 from cinder_rbd_offload.upload import body as body_
+from cinder_rbd_offload.upload import patience
 from cinder_rbd_offload.upload import sink
 from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_reference
@@ -204,8 +205,14 @@ class ToGlance(Way):
             '2', session=self._session, endpoint_override=self.proxy.url
         )
 
-        def call(method: str, *args: Any, controller: str = 'images') -> Any:
-            return getattr(getattr(images, controller), method)(*args)
+        def call(
+            method: str,
+            *args: Any,
+            controller: str = 'images',
+            **changes: Any,
+        ) -> Any:
+            ask = getattr(getattr(images, controller), method)
+            return ask(*args, **changes)
 
         self._glance = glance_api.Glance(
             call, call, functools.partial(call, 'add_image_location')
@@ -221,7 +228,7 @@ class ToGlance(Way):
             sink.GlanceSink(
                 *(self._put, self._glance, image_id),
                 {'x-image-meta-store': 'files'},
-                sink.Patience(5, PATIENCE),
+                patience.Patience(PATIENCE),
                 _nothing,
             ).send(body)
 

@@ -70,18 +70,26 @@ class UploadMismatch(base.OffloadError):
 
     :param sent: size in bytes and MD5 of what was read
     :param recorded: those that Glance has recorded
+    :param left: why it could not be deleted, or '' where it was
     """
 
     retriable = False
 
     def __init__(
-        self, image_id: str, sent: tuple[int, str], recorded: tuple[int, str]
+        self,
+        image_id: str,
+        sent: tuple[int, str],
+        recorded: tuple[int, str],
+        left: str = '',
     ) -> None:
+        done = 'so it was deleted'
+        if left:
+            done = f'and it could not be deleted: {left}. Delete it'
         super().__init__(
             f'image {image_id} has {recorded[0]} bytes of MD5 {recorded[1]}, '
-            f'where {sent[0]} bytes of MD5 {sent[1]} were sent, so it was '
-            'deleted. The network or a store corrupts data: find out which '
-            'before you upload the volume again'
+            f'where {sent[0]} bytes of MD5 {sent[1]} were sent, {done}. The '
+            'network or a store corrupts data: find out which before you '
+            'upload the volume again'
         )
 
 
@@ -90,13 +98,11 @@ class SwiftError(base.OffloadError):
 
 
 class SwiftFull(SwiftError):
-    """Swift has no room for the image, and Glance would find none either.
+    """Swift had no room for the image, for as long as it was asked.
 
     :param doing: what was attempted, for example ``writing an-object``
     :param answer: what Swift said
     """
-
-    retriable = False
 
     def __init__(self, doing: str, answer: str) -> None:
         super().__init__(

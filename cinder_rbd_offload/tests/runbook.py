@@ -20,6 +20,9 @@ LEVELS = {
     'critical': 'error',
 }
 
+# What leads to errors of ours.
+OURS = ('exceptions', 'base', 'swift_faults', 'Fault')
+
 GAP = '...'
 _PRINTF = re.compile(r'%(?:%|(?:\(\w+\))?[-+ #0]*\d*(?:\.\d+)?[a-zA-Z])')
 # A term of a definition list, and its classifier.
@@ -112,7 +115,7 @@ def foreign(source: str) -> list[Message]:
         name = ast.unparse(node.exc.func)
         if hasattr(builtins, name) or name in own or name.startswith('_'):
             continue
-        if name.partition('.')[0] in ('exceptions', 'base', 'swift_faults'):
+        if name.partition('.')[0] in OURS:
             continue
         given = [*node.exc.args, *(one.value for one in node.exc.keywords)]
         texts = [_words(one) for one in given]

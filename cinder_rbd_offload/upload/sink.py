@@ -12,36 +12,32 @@ done with the broken request::
 
 At the end the size and the checksum that Glance has recorded are compared
 with what was read. An image that Glance has acknowledged, and that differs,
-is deleted.
+is deleted, as far as Glance lets it.
 """
 
 from collections.abc import Callable
 from collections.abc import Mapping
-import dataclasses
 import http
-import time
 from typing import Any
 from typing import Protocol
 
 from glanceclient import exc as glance_exc
 from keystoneauth1 import exceptions as ks_exceptions
 from oslo_log import log as logging
-import tenacity
 
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance as glance_api
-from cinder_rbd_offload.upload import body as body_
 from cinder_rbd_offload.upload import answers
+from cinder_rbd_offload.upload import body as body_
+from cinder_rbd_offload.upload import patience as patience_
 
 ImageState = glance_api.ImageState
+Fault = patience_.Fault
 
 LOG = logging.getLogger(__name__)
 
 # Seconds between two looks at an image.
 INTERVAL = 0.5
-
-# The longest pause before a further attempt, in seconds, if Glance names none.
-LONGEST_PAUSE = 30
 
 # Passing for Glance only. A conflict is what a request meets while a broken
 # one is still at work, or after it was carried out. A token that has expired
@@ -60,40 +56,16 @@ class Put(Protocol):
     ) -> Any: ...
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Patience:
-    """How long faults are borne.
-
-    :param attempts: how often data is sent, at most
-    :param seconds: how long no data may flow because of faults
-    :param now: a monotonic clock, in seconds
-    :param sleep: waits for a number of seconds
-    """
-
-    attempts: int
-    seconds: float
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-
-class _Fault(Exception):
-    """An attempt broke off; another may succeed.
-
-    :param pause: seconds that Glance wants to be left alone, or 0
-    """
-
-    def __init__(self, reason: str, pause: float = 0) -> None:
-        super().__init__(reason)
-        self.pause = pause
-
-
 class GlanceSink:
     """One image's upload to Glance.
 
     :param put: sends the data
     :param glance: asks as the image's owner
     :param headers: those that choose a store, and the like
+    :param patience: its attempts are how often data is sent, at most
     :param check: raises what is to end the upload
+    :param reject: called before an image is deleted that has other data than
+        was sent; it raises nothing
     """
 
     def __init__(
@@ -102,8 +74,9 @@ class GlanceSink:
         glance: glance_api.Glance,
         image_id: str,
         headers: Mapping[str, str],
-        patience: Patience,
+        patience: patience_.Patience,
         check: Callable[[], None],
+        reject: Callable[[], None] = lambda: None,
     ) -> None:
         self._put = put
         self._glance = glance
@@ -111,8 +84,10 @@ class GlanceSink:
         self._headers = headers
         self._patience = patience
         self._check = check
+        self._reject = reject
         self._attempts = 0
-        self._flowed = patience.now()
+        # When a broken request has to be over.
+        self._until: float | None = None
 
     def send(self, body: body_.Body) -> None:
         """Send the data until the image is active with it.
@@ -120,30 +95,22 @@ class GlanceSink:
         :raises NoRoom: when it would exceed a limit of Glance's
         :raises ImageGone: when the image was deleted
         :raises ImageTaken: when other data made it active
-        :raises UploadMismatch: when Glance recorded other data; the image is
-            deleted
+        :raises UploadMismatch: when Glance recorded other data; the error
+            tells whether the image is deleted
         :raises UploadFailed: when it failed otherwise
         """
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Fault),
-            stop=lambda _state: self._exhausted(),
-            wait=self._pause,
-            before_sleep=self._say,
-            sleep=self._patience.sleep,
-            reraise=True,
-        )
         try:
-            acknowledged = retrying(self._attempt, body)
-        except _Fault as fault:
-            raise exceptions.UploadFailed(
-                self._image_id, str(fault), self._attempts
-            ) from fault
+            acknowledged = self._patience.run(
+                lambda: self._attempt(body), self._check, self._say
+            )
+        except Fault as fault:
+            raise self._failed(fault) from fault
         self._verify(body, acknowledged)
 
     def _attempt(self, body: body_.Body) -> bool:
         """Send the data once; tell whether Glance said that it has it.
 
-        :raises _Fault: when it has not, but might if asked again
+        :raises Fault: when it has not, but might if asked again
         """
         self._check()
         headers = dict(self._headers)
@@ -156,15 +123,15 @@ class GlanceSink:
                 return True
             fault = self._judge(response, body.len or body.sent)
         except ks_exceptions.ClientException as exc:
-            fault = _Fault(str(exc))
-        finally:
-            if body.sent:
-                self._attempts += 1
-                self._flowed = self._patience.now()
-        self._await_idle(body.sent, fault)
+            fault = Fault(str(exc))
+        fault.flowed = body.sent > 0
+        self._attempts += fault.flowed
+        if fault.flowed or self._until is None:
+            self._until = self._patience.now() + self._patience.seconds
+        self._await_idle(body.sent, fault, self._until)
         return False
 
-    def _judge(self, response: Any, size: int) -> _Fault:
+    def _judge(self, response: Any, size: int) -> Fault:
         """Return the fault that an answer tells of; raise what is final."""
         status = response.status_code
         error = glance_exc.from_response(response, response.content)
@@ -174,21 +141,21 @@ class GlanceSink:
                 self._image_id, size, f'Glance refuses it: {reason}'
             )
         if status in _PASSING or answers.passes(status):
-            return _Fault(reason, answers.pause(response.headers))
+            return Fault(reason, answers.pause(response.headers))
         if status in (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE):
             # The one question that it leaves open has its answer there.
-            return _Fault(reason)
+            return Fault(reason)
         raise exceptions.UploadFailed(
             self._image_id, reason, self._attempts + 1
         )
 
-    def _await_idle(self, size: int, fault: _Fault) -> None:
+    def _await_idle(self, size: int, fault: Fault, until: float) -> None:
         """Wait until an image shows what an attempt has come to.
 
+        :param until: for how long, at most
         :returns: when the image is active, with whatever data
-        :raises _Fault: the one given, when the data may be sent again
+        :raises Fault: the one given, when the data may be sent again
         """
-        deadline = self._patience.now() + self._patience.seconds
         while True:
             self._check()
             try:
@@ -201,68 +168,70 @@ class GlanceSink:
                 raise exceptions.ImageGone(self._image_id) from fault
             if state in glance_api.TAKEN:
                 return
-            if state is ImageState.IDLE:
+            idle = state is ImageState.IDLE
+            if idle and self._attempts < self._patience.attempts:
                 raise fault
-            if self._patience.now() > deadline:
-                raise exceptions.UploadFailed(
-                    *(self._image_id, str(fault), self._attempts)
-                ) from fault
-            self._patience.sleep(INTERVAL)
+            if idle or self._patience.now() >= until:
+                raise self._failed(fault) from fault
+            self._patience.wait(INTERVAL, self._check)
 
     def _verify(self, body: body_.Body, acknowledged: bool) -> None:
         """Compare what Glance has recorded with what was read."""
-        deadline = self._patience.now() + self._patience.seconds
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_not_exception_type(
-                glance_exc.HTTPNotFound
-            ),
-            stop=lambda _state: self._patience.now() > deadline,
-            wait=tenacity.wait_fixed(INTERVAL),
-            sleep=self._patience.sleep,
-            reraise=True,
-        )
         try:
-            size, md5 = retrying(self._glance.recorded, self._image_id)
-        except glance_exc.HTTPNotFound as exc:
-            raise exceptions.ImageGone(self._image_id) from exc
-        except Exception as exc:
-            reason = f'Glance does not tell what it has got: {exc}'
-            raise exceptions.UploadFailed(
-                self._image_id, reason, self._attempts
-            ) from exc
+            size, md5 = self._patience.run(
+                self._recorded, self._check, self._say_quietly
+            )
+        except Fault as fault:
+            reason = f'Glance does not tell what it has got: {fault}'
+            raise self._failed(reason) from fault
         # A Glance without MD5 records none.
         if size == body.sent and md5 in ('', body.md5()):
             return
         if not acknowledged:
             raise exceptions.ImageTaken(self._image_id)
-        self._glance.delete(self._image_id)
+        self._reject()
         raise exceptions.UploadMismatch(
-            self._image_id, (body.sent, body.md5()), (size, md5)
+            *(self._image_id, (body.sent, body.md5()), (size, md5)),
+            self._delete(),
         )
 
-    def _exhausted(self) -> bool:
-        waited = self._patience.now() - self._flowed
-        return (
-            self._attempts >= self._patience.attempts
-            or waited > self._patience.seconds
+    def _recorded(self) -> tuple[int, str]:
+        try:
+            return self._glance.recorded(self._image_id)
+        except glance_exc.HTTPNotFound as exc:
+            raise exceptions.ImageGone(self._image_id) from exc
+        except Exception as exc:
+            raise Fault(str(exc)) from exc
+
+    def _delete(self) -> str:
+        """Delete the image; return why that was not possible, or ''."""
+
+        def once() -> None:
+            try:
+                self._glance.delete(self._image_id)
+            except glance_exc.HTTPForbidden:
+                raise
+            except Exception as exc:
+                raise Fault(str(exc)) from exc
+
+        try:
+            # Whatever is to end the upload, this image must not stay.
+            self._patience.run(once, lambda: None, self._say_quietly)
+        except (Fault, glance_exc.HTTPForbidden) as exc:
+            return str(exc)
+        return ''
+
+    def _failed(self, reason: object) -> exceptions.UploadFailed:
+        return exceptions.UploadFailed(
+            self._image_id, str(reason), self._attempts
         )
 
-    def _pause(self, state: tenacity.RetryCallState) -> float:
-        assert state.outcome is not None
-        fault = state.outcome.exception()
-        assert isinstance(fault, _Fault)
-        return fault.pause or tenacity.wait_random_exponential(
-            multiplier=1, max=LONGEST_PAUSE
-        )(state)
-
-    def _say(self, state: tenacity.RetryCallState) -> None:
-        assert state.outcome is not None and state.next_action is not None
+    def _say(self, fault: Fault, pause: float) -> None:
         LOG.warning(
             'The upload of image %(image)s broke off and begins again in '
             '%(pause).1f s: %(error)s',
-            {
-                'image': self._image_id,
-                'pause': state.next_action.sleep,
-                'error': state.outcome.exception(),
-            },
+            {'image': self._image_id, 'pause': pause, 'error': fault},
         )
+
+    def _say_quietly(self, fault: Fault, _pause: float) -> None:
+        LOG.debug('Asking of image %s: %s', self._image_id, fault)

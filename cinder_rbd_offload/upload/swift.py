@@ -24,14 +24,18 @@ from typing import Any
 from oslo_log import log as logging
 
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.upload import patience as patience_
 from cinder_rbd_offload.upload import swift_body
 from cinder_rbd_offload.upload import swift_client
 from cinder_rbd_offload.upload import swift_data
-from cinder_rbd_offload.upload import swift_faults
 from cinder_rbd_offload.upload import swift_layout
 from cinder_rbd_offload.upload import swift_reference
 
 LOG = logging.getLogger(__name__)
+
+
+# Seconds that the faults of one request are borne by whoever comes again.
+SOON = 10.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,13 +44,14 @@ class Settings:
 
     :param workers: segments that are sent at the same time
     :param segment: the most bytes of one; a fault costs at most as many
-    :param patience: seconds that the faults of one request may last
+    :param patience: seconds that no data may flow because of faults of one
+        request
     :param timeout: seconds that a connection may be silent
     """
 
     workers: int = 4
     segment: int = 64 * swift_layout.MIB
-    patience: float = swift_faults.PATIENCE
+    patience: float = patience_.SECONDS
     timeout: float = swift_client.TIMEOUT
 
 
@@ -77,20 +82,23 @@ class SwiftSink:
         self._halt = swift_data.Halt(check)
         session = account.session(access)
         patience = self._settings.patience
+        # Whatever may be there, though a listing does not show it yet.
+        self._names: set[str] = set()
         client = functools.partial(
             swift_client.Client,
             session,
             swift_reference.address(session, access),
             container,
             self._settings.timeout,
+            written=self._names,
         )
         self._client = client(
-            swift_faults.Patience(patience, self._halt.pause)
+            patience_.Patience(patience), check=self._halt.check
         )
         # What is to be undone is undone, whoever has had the upload stopped.
-        self._cleaner = client(swift_faults.Patience(patience))
-        # Whatever may be there, though a listing does not show it yet.
-        self._names: set[str] = set()
+        self._cleaner = client(patience_.Patience(patience))
+        # The same, where faults have been borne for long enough.
+        self._hasty = client(patience_.Patience(min(patience, SOON)))
 
     def send(
         self,
@@ -115,7 +123,7 @@ class SwiftSink:
         )
         data = swift_data.Data(
             *(self._client, self._image_id, source, layout),
-            *(self._halt, outcome, self._names.add, progress),
+            *(self._halt, outcome, progress),
         )
         pieces = data.send(self._settings.workers)
         zero = self._send_zeros(
@@ -131,6 +139,11 @@ class SwiftSink:
         outcome.pieces, outcome.lines = len(pieces), len(lines)
         LOG.info('Image %s is in Swift: %s', self._image_id, outcome)
         return outcome
+
+    @property
+    def started(self) -> bool:
+        """Whether there may be anything of what :meth:`send` has sent."""
+        return bool(self._names)
 
     def whole(self) -> bool:
         """Tell whether all of the image is there, though maybe withdrawn."""
@@ -157,21 +170,21 @@ class SwiftSink:
                 f'there is no {self._aside}',
             )
 
-    def remove(self) -> None:
+    def remove(self, hasty: bool = False) -> None:
         """Take away whatever was made of the image; fine if it is not there.
 
         No active image may point to it. Swift may show objects late that were
         written in the last moments before a crash: do this again after some
         minutes.
 
+        :param hasty: bear faults for :data:`SOON` seconds only
         :raises SwiftLost: when faults lasted too long; some may be there still
         """
         prefix = swift_layout.prefix(self._image_id)
-        self._names.update(self._cleaner.names(prefix))
+        cleaner = self._hasty if hasty else self._cleaner
+        self._names.update(cleaner.names(prefix))
         with futures.ThreadPoolExecutor(self._settings.workers) as pool:
-            waiting = [
-                pool.submit(self._cleaner.delete, one) for one in self._names
-            ]
+            waiting = [pool.submit(cleaner.delete, one) for one in self._names]
             futures.wait(waiting, return_when=futures.FIRST_EXCEPTION)
             # What one cannot, the others need not wait for as long.
             pool.shutdown(cancel_futures=True)
@@ -210,7 +223,6 @@ class SwiftSink:
         name: str,
         lines: Sequence[swift_layout.Entry],
     ) -> None:
-        self._names.add(name)
         client.put_manifest(
             name,
             swift_layout.manifest(client.container, lines),

@@ -14,9 +14,6 @@ from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_layout
 from cinder_rbd_offload.upload import swift_reference
 
-# Seconds that recovery bears the faults of one request.
-SOON = 10.0
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Options:
@@ -124,6 +121,6 @@ def reach(
 
     :raises ConfigUnusable: when the account cannot be read
     """
-    settings = dataclasses.replace(options.settings, patience=SOON)
+    settings = dataclasses.replace(options.settings, patience=swift.SOON)
     options = dataclasses.replace(options, settings=settings)
     return target(store_id, container, options, image_id).sink

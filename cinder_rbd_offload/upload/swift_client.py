@@ -10,7 +10,7 @@ bodies in pieces of 16 KiB.
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 import urllib.parse
 
 from keystoneauth1 import exceptions as ks_exceptions
@@ -18,10 +18,20 @@ from keystoneauth1 import session as ks_session
 import requests
 
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.upload import patience as patience_
 from cinder_rbd_offload.upload import swift_faults
 
 # Seconds that a connection may be silent.
 TIMEOUT = 60.0
+
+# Before these answers to a PUT Swift has asked no disk.
+_UNTOUCHED = (
+    requests.codes.unauthorized,
+    requests.codes.forbidden,
+    requests.codes.not_found,
+)
+
+T = TypeVar('T')
 
 
 class Body(Protocol):
@@ -29,10 +39,12 @@ class Body(Protocol):
 
     :ivar error: what the reading of it has failed with
     :ivar etag: the MD5 of what was sent last
+    :ivar sent: the bytes that have left, in all attempts
     """
 
     error: BaseException | None
     etag: str
+    sent: int
 
     def __iter__(self) -> Iterator[bytes]: ...
 
@@ -40,7 +52,7 @@ class Body(Protocol):
 class Client:
     """One container of one account.
 
-    Errors are those of :class:`swift_faults.Patience` and
+    Errors are those of :func:`swift_faults.run` and
     :func:`swift_faults.judge`.
 
     :param session: has the account's credentials
@@ -48,6 +60,8 @@ class Client:
     :param container: the container
     :param timeout: seconds that a connection may be silent
     :param patience: how requests are tried again
+    :param check: called now and then; raises what is to end a request
+    :param written: takes the names of what may have been written
     """
 
     def __init__(
@@ -56,12 +70,16 @@ class Client:
         address: Callable[[], str],
         container: str,
         timeout: float,
-        patience: swift_faults.Patience,
+        patience: patience_.Patience,
+        written: set[str],
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._session = session
         self._address = address
         self.container = container
         self._patience = patience
+        self._check = check
+        self._written = written
         self._timeout = timeout
 
     def put(self, name: str, body: Body) -> None:
@@ -69,15 +87,21 @@ class Client:
         doing = f'writing {name}'
 
         def once() -> None:
-            answer = self._send('PUT', name, doing, body=body)
-            swift_faults.judge(answer, doing)
-            found = _unquoted(answer.headers.get('Etag', ''))
-            if found != body.etag:
-                raise swift_faults.Fault(
-                    f'it left with the MD5 {body.etag} and arrived as {found}'
-                )
+            before = body.sent
+            try:
+                answer = self._write(name, doing, body=body)
+                swift_faults.judge(answer, doing)
+                found = _unquoted(answer.headers.get('Etag', ''))
+                if found != body.etag:
+                    raise swift_faults.Fault(
+                        f'it left with the MD5 {body.etag} and arrived as '
+                        f'{found}'
+                    )
+            except swift_faults.Fault as fault:
+                fault.flowed = body.sent > before
+                raise
 
-        self._patience.run(doing, once)
+        self._run(doing, once)
 
     def put_manifest(self, name: str, manifest: bytes, etag: str) -> None:
         """Write a manifest, and have Swift check it against the objects.
@@ -90,15 +114,15 @@ class Client:
         doing = f'writing the manifest {name}'
 
         def once() -> None:
-            answer = self._send(
-                *('PUT', name, doing),
+            answer = self._write(
+                *(name, doing),
                 {'multipart-manifest': 'put', 'heartbeat': 'on'},
                 data=manifest,
                 headers={'Accept': 'application/json', 'Etag': etag},
             )
             swift_faults.judge_manifest(answer, doing)
 
-        self._patience.run(doing, once)
+        self._run(doing, once)
 
     def manifest(self, name: str) -> bytes | None:
         """Return a manifest as it was written; None if it is not there."""
@@ -112,7 +136,7 @@ class Client:
             swift_faults.judge(answer, doing)
             return answer.content
 
-        return self._patience.run(doing, once)
+        return self._run(doing, once)
 
     def head(self, name: str) -> Mapping[str, str] | None:
         """Return the headers of an object; None if it is not there."""
@@ -125,7 +149,7 @@ class Client:
             swift_faults.judge(answer, doing)
             return answer.headers
 
-        return self._patience.run(doing, once)
+        return self._run(doing, once)
 
     def delete(self, name: str) -> None:
         """Delete an object; fine if it is not there."""
@@ -136,10 +160,10 @@ class Client:
             if answer.status_code != requests.codes.not_found:
                 swift_faults.judge(answer, doing)
 
-        self._patience.run(doing, once)
+        self._run(doing, once)
 
     def names(self, prefix: str) -> Iterator[str]:
-        """List the names that begin so."""
+        """List the names that begin so; none without a container."""
         marker = ''
         while page := self._page(prefix, marker):
             for entry in page:
@@ -163,7 +187,7 @@ class Client:
                 swift_faults.judge(answer, doing)
             return _json(answer)
 
-        info = self._patience.run(doing, once)
+        info = self._run(doing, once)
         if not isinstance(info, dict) or 'swift' not in info:
             return default
         if 'slo' not in info:
@@ -179,13 +203,37 @@ class Client:
         def once() -> list[dict[str, Any]]:
             query = {'format': 'json', 'prefix': prefix, 'marker': marker}
             answer = self._send('GET', '', doing, query)
+            if answer.status_code == requests.codes.not_found:
+                return []
             swift_faults.judge(answer, doing)
             page = _json(answer) if answer.content else []
             if not isinstance(page, list):
                 raise swift_faults.Fault('its answer is no list')
             return page
 
-        return self._patience.run(doing, once)
+        return self._run(doing, once)
+
+    def _run(self, doing: str, once: Callable[[], T]) -> T:
+        return swift_faults.run(self._patience, self._check, doing, once)
+
+    def _write(
+        self,
+        name: str,
+        doing: str,
+        query: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        **more: Any,
+    ) -> requests.Response:
+        """Send a PUT of an object, and note whether that may be there."""
+        touched = True
+        try:
+            answer = self._send('PUT', name, doing, query, body, **more)
+            touched = answer.status_code not in _UNTOUCHED
+        finally:
+            # Swift keeps nothing of a body that does not come to its end.
+            if touched and not (body and body.error):
+                self._written.add(name)
+        return answer
 
     def _send(
         self,

@@ -51,28 +51,14 @@ class Halt:
         if self._event.is_set():
             raise Halted
 
-    def pause(self, seconds: float) -> None:
-        """Wait, and look now and then whether there is any point in it."""
-        while seconds > 0:
-            self.check()
-            self._event.wait(min(seconds, _NAP))
-            seconds -= _NAP
-        self.check()
-
 
 class Halted(Exception):
     """Another worker has failed."""
 
 
-# How long a pause may go on without a look at whether there is any point in
-# it, in seconds.
-_NAP = 1.0
-
-
 class Data:
     """The data of one image on its way.
 
-    :param started: told the name of each object before it is written
     :param progress: told the bytes of the image that are done
     """
 
@@ -84,7 +70,6 @@ class Data:
         layout: swift_layout.Layout,
         halt: Halt,
         outcome: Outcome,
-        started: Callable[[str], Any],
         progress: Callable[[int], Any],
     ) -> None:
         self._client = client
@@ -93,7 +78,6 @@ class Data:
         self._layout = layout
         self._halt = halt
         self._outcome = outcome
-        self._started = started
         self._progress = progress
         self._lock = threading.Lock()
         self._todo = iter(layout.packs)
@@ -158,7 +142,6 @@ class Data:
 
     def put(self, name: str, body: swift_body.Body) -> None:
         """Write an object, and count what that takes."""
-        self._started(name)
         try:
             self._client.put(name, body)
         finally:

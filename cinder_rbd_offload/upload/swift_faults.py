@@ -1,124 +1,86 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes wrong between here and Swift, and when to try again.
 
-Retried with pauses that grow, until the faults have lasted too long:
+Retried with pauses that grow, until the faults have lasted too long (see
+:mod:`cinder_rbd_offload.upload.patience`):
 
 * no connection, one that breaks, one that is silent
 * 401, with a new token, but not for ever
 * 408, 429, 498, 499 and 5xx, after Retry-After where the answer has it
 * an object that arrived with another MD5 than it left with
 
-All else is final, such as 403, 404, 413 and 507.
+All else is final, such as 403, 404 and 413.
 """
 
 from collections.abc import Callable
 import contextlib
 import json
-import time
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from keystoneauth1 import exceptions as ks_exceptions
 from oslo_log import log as logging
 import requests
-import tenacity
 
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.upload import answers
+from cinder_rbd_offload.upload import patience as patience_
 
 LOG = logging.getLogger(__name__)
-
-# Seconds that the faults of one request may last.
-PATIENCE = 300.0
-
-# The longest pause between two attempts, in seconds, unless Swift asks for
-# more.
-LONGEST_PAUSE = 30.0
 
 # How often one request may find that Swift does not take its token.
 TOKENS = 3
 
-_FULL = (507,)
+_FULL = 507
 
 # How many characters of Swift's answers are shown.
 _SHOWN = 300
 
 T = TypeVar('T')
 
-
-class Fault(Exception):
-    """An attempt failed, and the next one may not.
-
-    :param pause: the seconds that Swift asks for
-    """
-
-    def __init__(self, reason: str, pause: float = 0.0) -> None:
-        super().__init__(reason)
-        self.pause = pause
+Fault = patience_.Fault
 
 
 class TokenFault(Fault):
     """Swift did not take the token."""
 
 
-class Patience:
-    """How one request is tried again.
+class FullFault(Fault):
+    """Swift has no room; it asks several disks, and others another time."""
 
-    :param seconds: how long its faults may last
-    :param sleep: waits for a number of seconds; may raise to end it all
-    :param now: a monotonic clock, in seconds
+
+def run(
+    patience: patience_.Patience,
+    check: Callable[[], None],
+    doing: str,
+    once: Callable[[], T],
+) -> T:
+    """Make attempts of a request until one does not end with a fault.
+
+    :param check: raises what is to end it all
+    :raises SwiftFull: when Swift had no room to the end
+    :raises SwiftRefused: when Swift does not take any token
+    :raises SwiftLost: when the faults lasted too long
     """
+    tokens = 0
 
-    def __init__(
-        self,
-        seconds: float = PATIENCE,
-        sleep: Callable[[float], Any] = time.sleep,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._seconds = seconds
-        self._sleep = sleep
-        self._now = now
+    def tell(fault: Fault, pause: float) -> None:
+        nonlocal tokens
+        tokens += isinstance(fault, TokenFault)
+        if tokens >= TOKENS:
+            raise fault
+        LOG.info(
+            'Swift: %(doing)s is tried again in %(pause).1f s: %(cause)s',
+            {'doing': doing, 'pause': pause, 'cause': fault},
+        )
 
-    def run(self, doing: str, once: Callable[[], T]) -> T:
-        """Make attempts until one does not end with a fault.
-
-        :raises SwiftRefused: when Swift does not take any token
-        :raises SwiftLost: when the faults lasted too long
-        """
-        first = 0.0
-        tokens = 0
-
-        def failed(state: tenacity.RetryCallState) -> bool:
-            nonlocal first, tokens
-            assert state.outcome is not None
-            first = first or self._now()
-            tokens += isinstance(state.outcome.exception(), TokenFault)
-            spent = self._now() - first + state.upcoming_sleep
-            return tokens >= TOKENS or spent > self._seconds
-
-        def tell(state: tenacity.RetryCallState) -> None:
-            assert state.outcome is not None
-            LOG.info(
-                'Swift: %(doing)s is tried again in %(pause).1f s: %(cause)s',
-                {
-                    'doing': doing,
-                    'pause': state.upcoming_sleep,
-                    'cause': state.outcome.exception(),
-                },
-            )
-
-        try:
-            return tenacity.Retrying(
-                retry=tenacity.retry_if_exception_type(Fault),
-                wait=_pause,
-                stop=failed,
-                sleep=self._sleep,
-                before_sleep=tell,
-                reraise=True,
-            )(once)
-        except TokenFault as exc:
-            raise exceptions.SwiftRefused(doing, str(exc)) from exc
-        except Fault as exc:
-            raise exceptions.SwiftLost(doing, self._seconds, exc) from exc
+    try:
+        return patience.run(once, check, tell)
+    except TokenFault as exc:
+        raise exceptions.SwiftRefused(doing, str(exc)) from exc
+    except FullFault as exc:
+        raise exceptions.SwiftFull(doing, str(exc)) from exc
+    except Fault as exc:
+        raise exceptions.SwiftLost(doing, patience.seconds, exc) from exc
 
 
 def judge(answer: requests.Response, doing: str) -> None:
@@ -126,7 +88,6 @@ def judge(answer: requests.Response, doing: str) -> None:
 
     :raises Fault: when another attempt may do
     :raises SwiftRefused: when none will
-    :raises SwiftFull: when there is no room
     """
     if answer.status_code // 100 == 2:
         return
@@ -141,7 +102,6 @@ def judge_manifest(answer: requests.Response, doing: str) -> None:
 
     :raises Fault: when another attempt may do
     :raises SwiftRefused: when an object is not what the manifest says
-    :raises SwiftFull: when there is no room
     """
     final = {}
     if answer.status_code in (202, 400):
@@ -188,16 +148,8 @@ def translate(exc: Exception, doing: str) -> Exception:
 
 def _judge(status: int, text: str, pause: float, doing: str) -> None:
     """Raise what a status that is no good one means."""
-    if status in _FULL:
-        raise exceptions.SwiftFull(doing, text)
+    if status == _FULL:
+        raise FullFault(text, pause)
     if answers.passes(status):
         raise Fault(text, pause)
     raise exceptions.SwiftRefused(doing, text)
-
-
-_backoff = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE)
-
-
-def _pause(state: tenacity.RetryCallState) -> float:
-    assert state.outcome is not None
-    return max(_backoff(state), getattr(state.outcome.exception(), 'pause', 0))

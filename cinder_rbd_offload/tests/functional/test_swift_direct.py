@@ -175,6 +175,7 @@ class SwiftDirectTest(base.FunctionalTestCase):
         ('503', {}),
         ('503', {'late': True}),
         ('503', {'late': True, 'count': 3}),
+        ('507', {}),
     )
     @ddt.unpack
     def test_a_fault_costs_a_segment(
@@ -198,7 +199,6 @@ class SwiftDirectTest(base.FunctionalTestCase):
     @ddt.data(
         ('403', exceptions.SwiftRefused),
         ('413', exceptions.SwiftRefused),
-        ('507', exceptions.SwiftFull),
     )
     @ddt.unpack
     def test_final(self, status: str, expected: type[Exception]) -> None:

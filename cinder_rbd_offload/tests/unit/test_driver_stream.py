@@ -10,6 +10,7 @@ from cinder import exception
 from cinder import objects
 from cinder.volume.drivers import rbd as base_rbd
 import ddt
+from glanceclient import exc
 from oslo_config import cfg
 from oslo_config import fixture as config_fixture
 
@@ -20,6 +21,7 @@ from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests.unit import base
 from cinder_rbd_offload.tests.unit import test_driver
+from cinder_rbd_offload.upload import patience
 
 DATA = fake_ceph.content(fake_ceph.Stored(base.SIZE, base.BLOCKS))
 
@@ -34,12 +36,12 @@ class StreamingTestCase(test_driver.DriverTestCase):
 
     def setUp(self):
         super().setUp()
-        patience = driver.sink.Patience
+        real = patience.Patience.__init__
         self.patch(
-            driver.sink,
-            'Patience',
-            side_effect=lambda attempts, seconds: patience(
-                attempts, seconds, self.clock.now, self.clock.sleep
+            patience.Patience,
+            '__init__',
+            side_effect=lambda this, seconds, attempts=5: real(
+                this, seconds, attempts, self.clock.now, self.clock.sleep
             ),
         )
         self.sender = self.patch(
@@ -193,6 +195,37 @@ class StreamTestCase(StreamingTestCase):
     def test_a_limit(self):
         self.status = 413
         self.assertFails('HTTP 413', exception.ImageLimitExceeded)
+        self.assertEnded()
+
+    def corrupt(self, image_id, body, headers):
+        """Take other data than was sent, and say that all is well."""
+        b''.join(body)
+        self.glance.take(image_id, DATA[:-1])
+        return types.SimpleNamespace(ok=True)
+
+    def test_glance_takes_wrong_data(self):
+        self.sender.return_value = self.corrupt
+        self.glance.images[base.IMAGE]['protected'] = True
+        self.assertFails('so it was deleted')
+        self.assertNotIn(base.IMAGE, self.glance.images)
+        self.assertEnded()
+
+    @ddt.data(False, True)
+    def test_glance_keeps_wrong_data(self, snapshot_stays):
+        """Recovery deletes it, also where the volume's snapshot stays."""
+        self.sender.return_value = self.corrupt
+        self.glance.fail('delete', exc.HTTPServiceUnavailable('no'))
+        if snapshot_stays:
+            self.cluster.fail('remove_snap', self.timeout(), times=1)
+        error = self.assertRaises(base_rbd.RBDDriverException, self.upload)
+        self.assertIn('could not be deleted: HTTP no', str(error))
+        self.assertEqual(journal.Stage.REJECTED, self.entry().stage)
+        self.recover()
+        self.assertEqual(journal.Stage.REJECTED, self.entry().stage)
+        self.glance.heal()
+        self.recover()
+        self.assertNotIn(base.IMAGE, self.glance.images)
+        self.assertEqual(self.before, self.cluster.state())
         self.assertEnded()
 
     def test_the_user_deletes_the_image(self):

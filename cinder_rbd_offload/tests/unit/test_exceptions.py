@@ -49,7 +49,11 @@ ERRORS = (
     (exceptions.UploadFailed('id', 'HTTP 503', 2), 'upload the volume again'),
     (
         exceptions.UploadMismatch('id', (7, 'ab'), (6, 'cd')),
-        'find out which',
+        'so it was deleted. The network',
+    ),
+    (
+        exceptions.UploadMismatch('id', (7, 'ab'), (6, 'cd'), 'HTTP 403'),
+        'could not be deleted: HTTP 403. Delete it. The network',
     ),
     (exceptions.SwiftFull('writing a', 'HTTP 507'), 'the disks'),
     (exceptions.SwiftLost('writing a', 7, CAUSE), 'reaches Keystone'),
@@ -70,6 +74,7 @@ RETRIABLE = {
     'FormatDoubtful',
     'ImageExists',
     'LocationRefused',
+    'SwiftFull',
     'SwiftLost',
     'SwiftRefused',
     'RewindRefused',

@@ -11,6 +11,7 @@ from keystoneauth1 import exceptions as ks_exceptions
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.tests.unit import base
 from cinder_rbd_offload.upload import body
+from cinder_rbd_offload.upload import patience
 from cinder_rbd_offload.upload import sink
 
 IMAGE = base.IMAGE
@@ -54,11 +55,12 @@ class GlanceSinkTestCase(base.TestCase):
         self.received = []
         self.headers = []
         self.stop = None
+        self.rejected = []
         self.body = self.make_body(len(DATA))
         self.sink = sink.GlanceSink(
             *(self.put, self.api(), IMAGE, {'x-image-meta-store': 'far'}),
-            sink.Patience(5, 60, self.clock.now, self.clock.sleep),
-            self.check,
+            patience.Patience(60, 5, self.clock.now, self.clock.sleep),
+            *(self.check, self.reject),
         )
 
     def make_body(self, size):
@@ -72,6 +74,9 @@ class GlanceSinkTestCase(base.TestCase):
     def check(self):
         if self.stop:
             raise self.stop
+
+    def reject(self):
+        self.rejected.append(IMAGE in self.glance.images)
 
     def put(self, image_id, data, headers):
         self.assertEqual(IMAGE, image_id)
@@ -120,6 +125,7 @@ class GlanceSinkTestCase(base.TestCase):
         self.sink.send(self.body)
         self.assertEqual('active', self.glance.images[IMAGE]['status'])
         self.assertEqual({DATA}, {*self.received})
+        self.assertEqual([], self.rejected)
 
     def assertFails(self, error, *words):
         raised = self.assertRaises(error, self.sink.send, self.body)
@@ -165,6 +171,37 @@ class GlanceSinkTestCase(base.TestCase):
         self.assertWhole()
         self.assertEqual(41, self.clock.time)
 
+    @ddt.data(61, 31536000)
+    def test_glance_asks_for_more_time_than_there_is(self, seconds):
+        header = {'Retry-After': str(seconds)}
+        self.faults = [self.status(503, **header)]
+        self.assertFails(exceptions.UploadFailed, '503', 'sent 1 times')
+        self.assertEqual(0, self.clock.time)
+
+    def test_the_image_is_deleted_in_a_pause(self):
+        header = {'Retry-After': '41'}
+        self.faults = [self.status(503, **header)]
+        self.clock.after(5, self.halt)
+        self.assertFails(exceptions.TakenOver)
+        self.assertLessEqual(self.clock.time, 6)
+
+    def test_time_begins_anew_when_data_flows(self):
+        header = {'Retry-After': '59'}
+        self.faults = 4 * [self.status(503, **header)]
+        self.assertWhole()
+        self.assertEqual(4 * 59, self.clock.time)
+
+    def test_a_glance_that_cannot_be_asked_either(self):
+        """The time is not waited for with each attempt."""
+
+        def refused(data):
+            self.glance.down_until = self.clock.time + 50
+            raise RESET
+
+        self.faults = 1000 * [refused]
+        self.assertFails(exceptions.UploadFailed, 'reset by peer')
+        self.assertLessEqual(self.clock.time, 110)
+
     def test_a_glance_that_is_restarted(self):
         """For a while nobody answers; that costs no attempt."""
         self.faults = [self.reset] + 6 * [self.refused]
@@ -175,8 +212,8 @@ class GlanceSinkTestCase(base.TestCase):
         self.assertFails(
             exceptions.UploadFailed, 'Connection refused', 'sent 0 times'
         )
-        self.assertGreater(self.clock.time, 60)
-        self.assertLess(self.clock.time, 60 + sink.LONGEST_PAUSE)
+        self.assertGreater(self.clock.time, 60 - patience.LONGEST_PAUSE)
+        self.assertLessEqual(self.clock.time, 60)
 
     def test_a_fault_that_lasts(self):
         self.faults = 1000 * [self.reset]
@@ -189,7 +226,7 @@ class GlanceSinkTestCase(base.TestCase):
         self.faults = [self.reset]
         self.glance.images[IMAGE]['status'] = 'saving'
         self.assertFails(exceptions.UploadFailed, 'reset by peer')
-        self.assertGreater(self.clock.time, 60)
+        self.assertEqual(60, self.clock.time)
 
     @ddt.data((400, 'Size mismatch'), (403, 'no'), (415, 'Content is qcow2'))
     @ddt.unpack
@@ -231,6 +268,43 @@ class GlanceSinkTestCase(base.TestCase):
             *(f'has {len(data)} bytes', f'{len(DATA)} bytes of MD5'),
         )
         self.assertNotIn(IMAGE, self.glance.images)
+        self.assertEqual([True], self.rejected)
+
+    def corrupt(self, data):
+        b''.join(data)
+        self.glance.take(IMAGE, DATA[:-1])
+        return answer(204)
+
+    def test_other_data_in_a_protected_image(self):
+        self.glance.images[IMAGE]['protected'] = True
+        self.faults = [self.corrupt]
+        self.assertFails(exceptions.UploadMismatch, 'so it was deleted')
+        self.assertNotIn(IMAGE, self.glance.images)
+
+    def test_other_data_while_glance_fails(self):
+        self.glance.fail('delete', exc.HTTPServiceUnavailable('no'))
+        self.clock.after(20, self.glance.heal)
+        self.faults = [self.corrupt]
+        self.assertFails(exceptions.UploadMismatch, 'so it was deleted')
+        self.assertNotIn(IMAGE, self.glance.images)
+
+    @ddt.data(
+        (exc.HTTPServiceUnavailable('no'), 30, 60),
+        (exc.HTTPForbidden('a policy'), 0, 0),
+    )
+    @ddt.unpack
+    def test_other_data_that_cannot_be_deleted(self, error, least, most):
+        self.glance.fail('delete', error)
+        self.faults = [self.corrupt]
+        self.assertFails(
+            exceptions.UploadMismatch, f'could not be deleted: {error}'
+        )
+        self.assertEqual([True], self.rejected)
+        self.assertBetween(least, self.clock.time, most)
+
+    def assertBetween(self, least, found, most):
+        self.assertLessEqual(least, found)
+        self.assertLessEqual(found, most)
 
     @ddt.data(b'of the user', DATA[:-1] + b'!')
     def test_the_user_gave_it_other_data(self, data):
@@ -263,6 +337,17 @@ class GlanceSinkTestCase(base.TestCase):
 
         self.faults = [taken]
         self.assertFails(exceptions.UploadFailed, 'does not tell', 'HTTP no')
+        self.assertBetween(30, self.clock.time, 60)
+
+    def test_it_is_stopped_after_the_last_byte(self):
+        def taken(data):
+            self.glance.fail('get', exc.HTTPServiceUnavailable('no'))
+            self.clock.after(5, self.halt)
+            return self.take(data)
+
+        self.faults = [taken]
+        self.assertFails(exceptions.TakenOver)
+        self.assertLessEqual(self.clock.time, 6)
 
     @ddt.data(1, 3)
     def test_it_is_stopped(self, chunks):

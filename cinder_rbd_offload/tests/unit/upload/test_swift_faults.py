@@ -7,6 +7,8 @@ from oslotest import base
 import requests
 
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.tests import fake_glance
+from cinder_rbd_offload.upload import patience
 from cinder_rbd_offload.upload import swift_faults
 
 
@@ -19,64 +21,38 @@ def answer(status, text='', **headers):
     return made
 
 
-class PatienceTestCase(base.BaseTestCase):
-    def setUp(self):
-        super().setUp()
-        self.clock = 100.0
-        self.naps = []
-        self.attempts = 0
-
-    def pause(self, seconds):
-        self.naps.append(seconds)
-        self.clock += seconds
-
+class RunTestCase(base.BaseTestCase):
     def run_with(self, *errors, seconds=60):
         left = list(errors)
 
         def once():
-            self.attempts += 1
-            # What an attempt takes counts as well, from the first fault on.
-            self.clock += 10
             if left:
                 raise left.pop(0)
             return 'a result'
 
-        patience = swift_faults.Patience(
-            seconds, self.pause, lambda: self.clock
+        clock = fake_glance.Clock()
+        return swift_faults.run(
+            patience.Patience(seconds, 5, clock.now, clock.sleep),
+            *(lambda: None, 'doing it', once),
         )
-        return patience.run('doing it', once)
 
-    def test_at_once(self):
-        self.assertEqual('a result', self.run_with())
-        self.assertEqual([], self.naps)
+    def test_a_fault(self):
+        self.assertEqual('a result', self.run_with(swift_faults.Fault('x')))
 
-    def test_pauses_grow_to_a_bound(self):
-        faults = [swift_faults.Fault('x') for _ in range(200)]
-        self.run_with(*faults, seconds=10_000)
-        self.assertLessEqual(max(self.naps), swift_faults.LONGEST_PAUSE)
-        self.assertLessEqual(max(self.naps[:3]), 2.0)
-        self.assertLess(5, sum(self.naps[100:]) / 100)
-        self.assertEqual(len(self.naps), len(set(self.naps)))
-
-    def test_swift_asks_for_a_pause(self):
-        self.run_with(swift_faults.Fault('x', 40))
-        self.assertEqual([40], self.naps)
-
-    def test_swift_asks_for_a_longer_one_than_there_is_patience(self):
+    def test_faults_that_last(self):
         error = self.assertRaises(
             exceptions.SwiftLost, self.run_with, swift_faults.Fault('x', 61)
         )
         self.assertIn('doing it failed in Swift for 60 s', str(error))
-        self.assertEqual([], self.naps)
 
-    def test_time_passes_in_attempts_too(self):
-        faults = [swift_faults.Fault('x') for _ in range(200)]
-        self.assertRaises(exceptions.SwiftLost, self.run_with, *faults)
-        self.assertLessEqual(self.attempts, 8)
+    def test_no_room_for_a_while(self):
+        faults = [swift_faults.FullFault('x')] * 5
+        self.assertEqual('a result', self.run_with(*faults))
 
-    def test_what_is_no_fault_ends_it(self):
-        self.assertRaises(LookupError, self.run_with, LookupError())
-        self.assertEqual(1, self.attempts)
+    def test_no_room_to_the_end(self):
+        faults = [swift_faults.FullFault('507')] * 200
+        error = self.assertRaises(exceptions.SwiftFull, self.run_with, *faults)
+        self.assertIn('507', str(error))
 
     def test_tokens(self):
         self.run_with(*[swift_faults.TokenFault('x')] * 2)
@@ -119,7 +95,7 @@ class JudgeTestCase(base.BaseTestCase):
         (422, exceptions.SwiftRefused),
         (301, exceptions.SwiftRefused),
         (413, exceptions.SwiftRefused),
-        (507, exceptions.SwiftFull),
+        (507, swift_faults.FullFault),
     )
     @ddt.unpack
     def test_others(self, status, expected):
@@ -140,7 +116,7 @@ class JudgeTestCase(base.BaseTestCase):
         (202, '  ', swift_faults.Fault),
         (202, '{"Response Status": ""}', swift_faults.Fault),
         (202, '{"Response Status": "503 X"}', swift_faults.Fault),
-        (202, '{"Response Status": "507 X"}', exceptions.SwiftFull),
+        (202, '{"Response Status": "507 X"}', swift_faults.FullFault),
         (202, '{"Response Status": "422 X"}', exceptions.SwiftRefused),
         (400, '{"Errors": [["/a/b", "503 X"]]}', swift_faults.Fault),
         (400, '{"Errors": [["/a/b", "404 X"]]}', exceptions.SwiftRefused),
