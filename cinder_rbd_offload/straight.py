@@ -10,7 +10,8 @@
     publish     a location in Glance                           registering
     release     takes the volume's snapshot away again
 
-A step that fails has everything removed.
+A step that fails has everything removed; where nothing was sent, Swift is not
+asked.
 """
 
 import contextlib
@@ -185,7 +186,9 @@ class Straight:
         try:
             # From here on there is nothing to publish any more.
             self.record.update(stage=Stage.SENDING)
-            target.remove()
+            # Whatever kept it from being begun keeps it from being listed.
+            if target.started:
+                target.remove(hasty=isinstance(cause, exceptions.SwiftLost))
         except exceptions.TakenOver:
             raise
         # Whatever hinders it, recovery has another try.

@@ -16,8 +16,8 @@ from cinder_rbd_offload.offload import recover
 from cinder_rbd_offload.tests import fake_large_objects
 from cinder_rbd_offload.tests.unit import base
 from cinder_rbd_offload.tests.unit import test_driver_stream
+from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_client
-from cinder_rbd_offload.upload import swift_faults
 
 DATA = test_driver_stream.DATA
 Stage = journal.Stage
@@ -45,14 +45,6 @@ class SwiftTestCase(test_driver_stream.StreamingTestCase):
         self.path = folder / 'swift.conf'
         self.path.write_text(
             FILE.format(url=self.swift.url, key=self.swift.password)
-        )
-        patience = swift_faults.Patience.__init__
-        self.patch(
-            swift_faults.Patience,
-            '__init__',
-            side_effect=lambda this, seconds, sleep=None: patience(
-                this, seconds, self.clock.sleep, self.clock.now
-            ),
         )
         self.adds = mock.Mock(side_effect=self.register)
         super().setUp()
@@ -213,9 +205,67 @@ class FaultsTestCase(SwiftTestCase):
         self.swift.wrong = lambda method, name: (
             Wrong(status=507) if method == 'PUT' else None
         )
-        self.assertFails('has no room', exception.ImageLimitExceeded)
+        self.upload()
+        self.assertStreamed()
         self.assertNothing()
-        self.assertEnded()
+        self.assertIn('has no room', self.logs.output)
+
+    def test_swift_is_full_for_a_moment(self):
+        full = [Wrong(status=507)]
+        self.swift.wrong = lambda method, name: (
+            full.pop() if full and method == 'PUT' else None
+        )
+        self.upload()
+        self.assertSent()
+
+    def test_there_is_no_container(self):
+        """Until Glance has made it with the first image of its own."""
+        self.glance.stores[-1]['properties']['container'] = 'not-there'
+        self.upload()
+        self.assertThroughGlance('404')
+
+    def test_the_key_is_another(self):
+        self.path.write_text(FILE.format(url=self.swift.url, key='rotated'))
+        self.upload()
+        self.assertThroughGlance('Keystone: Unauthorized')
+        self.assertEqual(0, self.clock.time)
+
+    def test_no_token_will_do(self):
+        self.swift.expired.update(f'token-{n}' for n in range(99))
+        self.upload()
+        self.assertThroughGlance('401')
+
+    def test_the_account_may_do_nothing(self):
+        self.swift.wrong = lambda method, name: Wrong(status=403)
+        self.upload()
+        self.assertThroughGlance('403')
+
+    def test_keystone_cannot_be_reached(self):
+        """That is borne once."""
+        self.path.write_text(FILE.format(url='http://127.0.0.1:1', key='x'))
+        self.upload()
+        self.assertThroughGlance('failed in Swift for 300 s')
+        self.assertLessEqual(self.clock.time, 300)
+
+    def test_swift_goes_away_and_stays_away(self):
+        """What is there is left to recovery, and soon."""
+        self.swift.wrong = lambda method, name: (
+            Wrong(status=503) if self.swift.objects else None
+        )
+        self.assertFails('failed in Swift for 300 s')
+        self.assertEqual(Stage.SENDING, self.entry().stage)
+        self.assertLessEqual(self.clock.time, 300 + 8 + swift.SOON)
+        self.swift.wrong = lambda method, name: None
+        self.recover()
+        self.sweep()
+        self.assertNothing()
+
+    def assertThroughGlance(self, reason):
+        """Require that it was streamed, and that recovery is not needed."""
+        self.assertStreamed()
+        self.assertNothing()
+        self.assertIn('could not be sent straight to Swift', self.logs.output)
+        self.assertIn(reason, self.logs.output)
 
     def test_glance_refuses_the_location(self):
         self.glance.elsewhere = lambda url: None
@@ -300,6 +350,13 @@ class CrashTestCase(SwiftTestCase):
         self.free.assert_called_once()
         self.sweep()
         self.assertNothing()
+
+    def test_the_container_is_gone(self):
+        self.die('PUT', WHOLE)
+        self.swift.objects.clear()
+        self.swift.wrong = lambda method, name: Wrong(status=404)
+        self.restart()
+        self.sweep()
 
     def test_an_object_shows_late(self):
         self.die('PUT', WHOLE)
