@@ -21,13 +21,13 @@ from oslo_log import log as logging
 
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance as glance_api
+from cinder_rbd_offload.offload import findings
 from cinder_rbd_offload.offload import inspection
 from cinder_rbd_offload.offload import job as job_
 from cinder_rbd_offload.offload import journal as journal_
 from cinder_rbd_offload.offload import limits
 from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload.offload import publish
-from cinder_rbd_offload.offload import refusals
 from cinder_rbd_offload.upload import form as form_
 from cinder_rbd_offload.upload import stream
 from cinder_rbd_offload.upload import swift
@@ -89,7 +89,8 @@ class Straight:
         if isinstance(store, str):
             return store
         against = swift_choice.reason_against(store, self.settings.swift)
-        if not against and refusals.recall(self.journal, store):
+        taken = findings.locations(store)
+        if not against and findings.recall(self.journal, taken) is False:
             against = (
                 f'within a day, Glance has refused a location in {store.id}'
             )
@@ -139,7 +140,8 @@ class Straight:
         except Exception as exc:
             self._undo(origin, target.sink, exc)
             if isinstance(exc, exceptions.LocationRefused):
-                refusals.remember(self.journal, store)
+                taken = findings.locations(store)
+                findings.remember(self.journal, taken, False)
             raise
         # The image is active. Whoever reads the entry finds that out.
         with contextlib.suppress(exceptions.OffloadError):

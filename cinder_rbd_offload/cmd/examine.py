@@ -19,9 +19,9 @@ from cinder_rbd_offload.doctor import image_service
 from cinder_rbd_offload.doctor import permissions
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance
+from cinder_rbd_offload.offload import findings
 from cinder_rbd_offload.offload import inspection
 from cinder_rbd_offload.offload import journal as journal_
-from cinder_rbd_offload.offload import probe
 
 Finding = finding.Finding
 
@@ -193,7 +193,7 @@ class _Examination:
             with client.connection(self._backend.pool) as connection:
                 journal = journal_.Journal(connection.table, host='', run='')
                 return {
-                    store.id: probe.recall(journal, store)
+                    store.id: findings.recall(journal, findings.clones(store))
                     for store in self._near(fsid)
                 }
         # Who may not read it is told so by the check of capabilities.

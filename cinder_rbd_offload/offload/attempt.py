@@ -16,6 +16,7 @@ from cinder_rbd_offload import caps
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance as glance_api
+from cinder_rbd_offload.offload import findings
 from cinder_rbd_offload.offload import job as job_
 from cinder_rbd_offload.offload import journal as journal_
 from cinder_rbd_offload.offload import limits
@@ -220,7 +221,9 @@ class Attempt:
 
     def _remember(self, store: glance_api.Store, reads_through: bool) -> None:
         try:
-            probe.remember(self.journal, store, reads_through)
+            findings.remember(
+                self.journal, findings.clones(store), reads_through
+            )
         # It only helps later uploads to choose.
         except Exception as exc:
             LOG.debug('Not remembered of store %s: %s', store.id, exc)

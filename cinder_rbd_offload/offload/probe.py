@@ -3,17 +3,13 @@
 
 from collections.abc import Callable
 import dataclasses
-import json
 import time
 
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import glance as glance_api
+from cinder_rbd_offload.offload import findings
 from cinder_rbd_offload.offload import journal as journal_
 from cinder_rbd_offload.offload import plan
-
-# Seconds for which it counts that Glance could not read a clone: after that
-# somebody may have given it the capability.
-_DAY = 24 * 60 * 60
 
 
 def gather(
@@ -51,38 +47,5 @@ def gather(
         size=connection.source.size(volume),
         used=connection.source.used(volume),
         clone_v2=connection.cluster.has_clone_v2(),
-        reads_through=recall(journal, store, now),
+        reads_through=findings.recall(journal, findings.clones(store), now),
     )
-
-
-def remember(
-    journal: journal_.Journal,
-    store: glance_api.Store,
-    reads_through: bool,
-    now: Callable[[], float] = time.time,
-) -> None:
-    """Keep for later uploads whether Glance reads clones in a store."""
-    value = {'reads_through': reads_through, 'at': now()}
-    journal.remember(_what(store), json.dumps(value))
-
-
-def recall(
-    journal: journal_.Journal,
-    store: glance_api.Store,
-    now: Callable[[], float] = time.time,
-) -> bool | None:
-    """Tell what was remembered; None for nothing that still counts."""
-    text = journal.recall(_what(store))
-    try:
-        value = json.loads(text)
-        reads_through, at = value['reads_through'], value['at']
-        if reads_through is False and now() - at > _DAY:
-            return None
-    # Nothing, or what another version has written.
-    except (KeyError, TypeError, ValueError):
-        return None
-    return bool(reads_through)
-
-
-def _what(store: glance_api.Store) -> str:
-    return f'clones in {store.pool}'

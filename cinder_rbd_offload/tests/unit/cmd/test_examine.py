@@ -130,7 +130,7 @@ class ExamineTestCase(base.TestCase):
 
     def test_what_earlier_uploads_found_counts(self):
         self.cluster.objects['volumes']['rbd_offload.journal'] = {
-            'clones in images/': json.dumps({'reads_through': True, 'at': 1})
+            'clones in images/': json.dumps({'does': True, 'at': 1})
         }
         found = self.examine(backend='fast')
         route = next(one for one in found if one.check == 'route')

@@ -261,7 +261,7 @@ class RememberTestCase(AttemptTestCase):
     def test_what_cannot_be_remembered_costs_no_upload(self):
         self.method = 'instant'
         with mock.patch.object(
-            attempt.probe,
+            attempt.findings,
             'remember',
             autospec=True,
             side_effect=ZeroDivisionError,

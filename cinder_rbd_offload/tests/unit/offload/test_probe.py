@@ -9,6 +9,7 @@ from glanceclient import exc
 
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance
+from cinder_rbd_offload.offload import findings
 from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.offload import plan
 from cinder_rbd_offload.offload import probe
@@ -100,7 +101,10 @@ class RememberTestCase(base.TestCase):
     def remember(self, reads_through, store=STORES[1], at=0.0):
         with self.connection() as connection:
             book = journal.Journal(connection.table, 'here', 'first')
-            probe.remember(book, store, reads_through, now=lambda: at)
+            findings.remember(
+                *(book, findings.clones(store), reads_through),
+                now=lambda: at,
+            )
 
     def recall(self, at=0.0, host='there'):
         with self.connection() as connection:
@@ -140,7 +144,7 @@ class RememberTestCase(base.TestCase):
         self.remember(True)
         self.assertEqual({}, self.cluster.entries())
 
-    @ddt.data('no JSON', '[]', '{}', '{"reads_through": false, "at": null}')
+    @ddt.data('no JSON', '[]', '{}', '{"does": false, "at": null}')
     def test_what_cannot_be_read_is_not_known(self, text):
         """Or no upload would stay in the cluster any more."""
         with self.connection() as connection:
