@@ -97,7 +97,8 @@ class SwiftSink:
         )
         # What is to be undone is undone, whoever has had the upload stopped.
         self._cleaner = client(patience_.Patience(patience))
-        # The same, where faults have been borne for long enough.
+        # The same, where faults were borne for long enough, or it is tried
+        # again anyway.
         self._hasty = client(patience_.Patience(min(patience, SOON)))
 
     def send(
@@ -162,8 +163,8 @@ class SwiftSink:
 
         :raises SwiftRefused: when it is not there at all
         """
-        if self._cleaner.head(self._image) is not None:
-            self._cleaner.delete(self._aside)
+        if self._hasty.head(self._image) is not None:
+            self._hasty.delete(self._aside)
         elif not self._move(self._aside, self._image):
             raise exceptions.SwiftRefused(
                 f'restoring image {self._image_id}',
@@ -195,15 +196,15 @@ class SwiftSink:
 
     def _move(self, old: str, new: str) -> bool:
         """Have a manifest under another name; tell whether there is one."""
-        text = self._cleaner.manifest(old)
+        text = self._hasty.manifest(old)
         if text is None:
             return False
         try:
             lines = swift_layout.read_manifest(text)
         except ValueError as exc:
             raise exceptions.SwiftRefused(f'reading {old}', str(exc)) from exc
-        self._put_manifest(self._cleaner, new, lines)
-        self._cleaner.delete(old)
+        self._put_manifest(self._hasty, new, lines)
+        self._hasty.delete(old)
         return True
 
     def _send_zeros(

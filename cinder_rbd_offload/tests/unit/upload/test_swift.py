@@ -268,6 +268,13 @@ class FaultsTestCase(TestCase):
         self.send()
         self.assertEqual(77, sum(self.naps))
 
+    def test_time_begins_anew_when_data_flows(self):
+        slow = Wrong(status=503, headers={'Retry-After': '299'})
+        self.spoil('PUT', SECOND, slow, slow, slow)
+        self.send()
+        self.assertWhole()
+        self.assertEqual(3 * 299, sum(self.naps))
+
     def test_patience_ends(self):
         self.swift.wrong = lambda method, name: (
             Wrong(status=503) if name == SECOND else None
@@ -458,6 +465,14 @@ class EndTestCase(TestCase):
         self.swift.wrong = lambda method, name: None
         self.sink().remove()
         self.assertEqual({}, self.swift.objects)
+
+    @ddt.data('withdraw', 'restore')
+    def test_what_is_tried_again_is_not_waited_for(self, step):
+        """The time that Glance has for a location is not exceeded."""
+        self.send()
+        self.swift.wrong = lambda method, name: Wrong(status=503)
+        self.assertRaises(exceptions.SwiftLost, getattr(self.sink(), step))
+        self.assertLessEqual(sum(self.naps), swift.SOON)
 
     def test_remove_does_not_bear_the_same_fault_again_and_again(self):
         self.send(self.sink(segment=MIB))
