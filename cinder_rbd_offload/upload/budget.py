@@ -46,7 +46,6 @@ class Share:
 
     def __init__(self, directory: str, budget: int) -> None:
         self._total = budget // SLOT
-        self._taken: list[int] = []
         self._mine: set[int] = set()
         self._next = secrets.randbelow(self._total) if self._total else 0
         self._fd = os.open(
@@ -64,29 +63,21 @@ class Share:
             while slot < end:
                 if slot in self._mine:
                     slot += 1
-                elif self._lock(slot, fcntl.F_WRLCK):
+                elif self._lock(slot):
                     self._mine.add(slot)
-                    self._taken.append(slot)
                     self._next = slot + 1
                     return True
                 else:
                     slot = self._after(slot)
         return False
 
-    def give(self, count: int) -> None:
-        """Give some slots back."""
-        for _ in range(count):
-            slot = self._taken.pop()
-            self._mine.remove(slot)
-            self._lock(slot, fcntl.F_UNLCK)
-
     def close(self) -> None:
         """Give all slots back."""
         os.close(self._fd)
 
-    def _lock(self, slot: int, kind: int) -> bool:
-        """Lock or unlock a slot; False when it is somebody else's."""
-        flock = _FLOCK.pack(kind, os.SEEK_SET, slot, 1, 0)
+    def _lock(self, slot: int) -> bool:
+        """Lock a slot; False when it is somebody else's."""
+        flock = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, slot, 1, 0)
         try:
             fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, flock)
         except OSError as error:

@@ -3,7 +3,8 @@
 
 What is read from the stream is kept in a spool at the same moment, so the
 first byte can leave as soon as it came, and a seek back finds it in the
-spool. What the receiver has confirmed can be let go of.
+spool. All of it is let go of when the reader is closed, so there is a reader
+for each part of the stream that the receiver confirms as one.
 
 When the spool has no room, or fails, reading goes on without it, with one
 warning in the log. A seek back is then refused with the error of a file that
@@ -179,14 +180,6 @@ class BufferedReader:
         """Go back to the start, as swiftclient asks for it."""
         self.seek(0)
 
-    def confirm(self, position: int) -> None:
-        """Let go of all before a position: the receiver has it for good."""
-        if self._file is not None:
-            position = min(position, self._position, self._frontier)
-            if position > self._file.start:
-                self._file.release(position)
-                self._lost = 'the receiver had confirmed it'
-
     def close(self) -> None:
         """Let go of all that was kept."""
         self.closed = True
@@ -209,7 +202,7 @@ class BufferedReader:
     def _start(self) -> int:
         """The first position that can be read."""
         if self._file is not None:
-            return self._file.start
+            return 0
         return self._frontier - len(self._pending)
 
     def _check_open(self) -> None:

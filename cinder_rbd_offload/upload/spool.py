@@ -11,13 +11,10 @@ an upload that finds the ledger removed begins a new one beside those that
 still use the old.
 """
 
-import ctypes
 import errno
-import functools
 import os
 import tempfile
 import threading
-from typing import Any
 
 from oslo_log import log as logging
 
@@ -25,9 +22,6 @@ from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.upload import budget as budget_
 
 LOG = logging.getLogger(__name__)
-
-# FALLOC_FL_KEEP_SIZE and FALLOC_FL_PUNCH_HOLE of Linux.
-_PUNCH_HOLE = 0x01 | 0x02
 
 
 class Spool:
@@ -85,12 +79,11 @@ class Spool:
 
 
 class SpoolFile:
-    """What was appended, less what was let go of; read from any thread.
+    """What was appended; read from any thread.
 
     Once :meth:`append` has failed, the file is of no more use.
 
-    :ivar start: the position of the first byte that can be read
-    :ivar end: that after the last one
+    :ivar end: its size in bytes
     """
 
     def __init__(self, spool: Spool) -> None:
@@ -103,9 +96,9 @@ class SpoolFile:
         except OSError:
             self._share.close()
             raise
-        self.start = self.end = 0
-        # The file's part that slots are taken for, at multiples of a slot.
-        self._punched = self._reserved = 0
+        self.end = 0
+        # Bytes of the file that slots are taken for.
+        self._reserved = 0
 
     def append(self, data: bytes) -> None:
         """Add bytes at the end.
@@ -144,39 +137,9 @@ class SpoolFile:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return data
 
-    def release(self, position: int) -> None:
-        """Let go of all that lies before a position."""
-        self._spool.hold(self.start - position)
-        self.start = position
-        whole = position // budget_.SLOT * budget_.SLOT
-        # Slots are given back once the disk has its blocks back.
-        if whole > self._punched and _punch(
-            self._file.fileno(), self._punched, whole - self._punched
-        ):
-            self._share.give((whole - self._punched) // budget_.SLOT)
-            self._punched = whole
-
     def close(self) -> None:
         """Let go of everything."""
-        self._spool.hold(self.start - self.end)
-        self.start = self.end
+        self._spool.hold(-self.end)
         # In this order, for room is given back when it is there.
         self._file.close()
         self._share.close()
-
-
-def _punch(fd: int, offset: int, length: int) -> bool:
-    """Free a file's blocks; False where the file system cannot."""
-    return _fallocate()(fd, _PUNCH_HOLE, offset, length) == 0
-
-
-@functools.cache
-def _fallocate() -> Any:
-    function = ctypes.CDLL(None).fallocate
-    function.argtypes = (
-        ctypes.c_int,
-        ctypes.c_int,
-        ctypes.c_int64,
-        ctypes.c_int64,
-    )
-    return function

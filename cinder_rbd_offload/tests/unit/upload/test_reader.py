@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reader is a file over a stream, as far as its buffer reaches."""
 
-import contextlib
 import errno
-import glob
 import hashlib
 import io
 import os
@@ -313,49 +311,6 @@ class UnbufferedTestCase(ReaderTestCase):
         share = budget.Share(self.folder, 6 * budget.SLOT)
         self.addCleanup(share.close)
         self.assertEqual(6, sum(share.take() for _ in range(6)))
-
-
-class ConfirmTestCase(ReaderTestCase):
-    def test_what_is_confirmed_is_let_go_of(self):
-        self.spool = spool.Spool(
-            self.folder, 3 * budget.SLOT, 2 * reader.PIECE
-        )
-        made = self.reader()
-        data = b''
-        while piece := made.read(reader.PIECE):
-            data += piece
-            made.seek(-5, io.SEEK_CUR)
-            self.assertEqual(data[-5:], made.read(5))
-            made.confirm(made.tell() - 5)
-        self.assertEqual(DATA, data)
-        self.assertTrue(made.seekable())
-        error = self.assertRaises(exceptions.RewindRefused, made.seek, 0)
-        self.assertIn('confirmed', str(error))
-        made.seek(-5, io.SEEK_END)
-
-    def test_the_disk_gets_its_blocks_back(self):
-        made = self.reader()
-        made.read()
-        before = self.blocks()
-        made.confirm(4 * reader.PIECE)
-        self.assertGreaterEqual(before - self.blocks(), 4 * reader.PIECE)
-
-    def blocks(self):
-        """Count the bytes of disk of this process's files in the folder."""
-        total = 0
-        for link in glob.glob('/proc/self/fd/*'):
-            with contextlib.suppress(FileNotFoundError):
-                if os.readlink(link).startswith(f'{self.folder}/'):
-                    total += os.stat(link).st_blocks * 512
-        return total
-
-    def test_what_was_not_read_is_not_confirmed(self):
-        made = self.reader()
-        made.read(10)
-        made.seek(5)
-        made.confirm(100)
-        made.confirm(0)
-        self.assertEqual(DATA[5:10], made.read(5))
 
 
 class ClientsTestCase(ReaderTestCase):

@@ -64,8 +64,8 @@ class ReaderMachine(stateful.RuleBasedStateMachine):
         self.digest = hashlib.md5(usedforsecurity=False)
         self.limit = (budget_ or 0) * SLOT
         self.cap = cap
-        # The furthest that was read, and the first that was not confirmed.
-        self.frontier = self.confirmed = 0
+        # The furthest that was read.
+        self.frontier = 0
         self.reader = reader.BufferedReader(
             Source(data, steps),
             size=size if known else None,
@@ -114,9 +114,7 @@ class ReaderMachine(stateful.RuleBasedStateMachine):
                 return
             # Never forwards, and never what a buffer has.
             assert base_ + offset < self.frontier
-            assert not self.reader.seekable() or (
-                base_ + offset < self.confirmed
-            )
+            assert not self.reader.seekable()
         except ValueError:
             assert base_ + offset < 0
         else:
@@ -126,12 +124,6 @@ class ReaderMachine(stateful.RuleBasedStateMachine):
     def is_zero_size(self):
         assert self.reader.is_zero_size == (self.size == 0)
         self.frontier = max(self.frontier, min(1, self.size))
-
-    @stateful.rule(position=SIZES)
-    def confirm(self, position):
-        self.reader.confirm(position)
-        position = min(position, self.reader.tell(), self.frontier)
-        self.confirmed = max(self.confirmed, position)
 
     @stateful.invariant()
     def the_position_is_the_model_s(self):
