@@ -45,15 +45,7 @@ from cinder_rbd_offload.upload import swift_location
 
 LOG = logging.getLogger(__name__)
 
-# The type of such stores, as glance-api.conf and the entry point have it.
-TYPE = 'swift_resumable'
-
 OPTIONS = [*swift.BaseStore.OPTIONS, *store_opts.resumable_opts]
-
-
-def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """List what is ours for oslo.config; Glance lists the rest as well."""
-    return [(TYPE, store_opts.resumable_opts)]
 
 
 class StoreLocation(swift_location.LocationMixin, swift.StoreLocation):
@@ -297,7 +289,7 @@ def _show_as_swift(conf: cfg.ConfigOpts, backend: str) -> None:
     whole where one is not in it.
     """
     backends = dict(conf.enabled_backends)
-    if backends.get(backend) == TYPE:
+    if backends.get(backend) == store_opts.TYPE:
         conf.set_override('enabled_backends', {**backends, backend: 'swift'})
 
 

@@ -4,6 +4,9 @@
 from oslo_config import cfg
 from oslo_utils import units
 
+# The type of such stores, as glance-api.conf and the entry point have it.
+TYPE = 'swift_resumable'
+
 resumable_opts: list[cfg.Opt] = [
     cfg.IntOpt(
         'swift_upload_buffer_budget',
@@ -76,3 +79,8 @@ Related options:
 """,
     ),
 ]
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """List what is ours for oslo.config; Glance lists the rest as well."""
+    return [(TYPE, resumable_opts)]

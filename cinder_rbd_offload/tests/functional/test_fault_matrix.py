@@ -10,7 +10,7 @@ import ddt
 from cinder_rbd_offload.tests.functional import broken_glance
 from cinder_rbd_offload.tests.functional import broken_swift
 from cinder_rbd_offload.tests.functional import fault_table
-from cinder_rbd_offload.upload import glance_store
+from cinder_rbd_offload.upload import store_opts
 from lab import glance
 
 
@@ -56,7 +56,7 @@ class ResumableToSwiftTest(broken_swift.ToSwiftTest):
         state = cls.class_state()
         stores = {'ceph': 'rbd', 'files': 'file'}
         stores |= glance.Glance(state).more_stores
-        stores['swift'] = glance_store.TYPE
+        stores['swift'] = store_opts.TYPE
         pairs = ', '.join(':'.join(pair) for pair in stores.items())
         folder = state.folder('glance/buffer')
         cls.options = (

@@ -22,6 +22,7 @@ from oslotest import base
 import cinder_rbd_offload
 from cinder_rbd_offload.cmd import config
 from cinder_rbd_offload import opts
+from cinder_rbd_offload.upload import store_opts
 
 ROOT = pathlib.Path(cinder_rbd_offload.__file__).parent.parent
 NAME = 'cinder-rbd-offload'
@@ -181,6 +182,22 @@ class PackagingTestCase(base.BaseTestCase):
         for option in opts.driver_opts + opts.upload_opts:
             self.assertIn(f'\n#{option.name} =', done.stdout)
         self.assertIn('[backend_defaults]', done.stdout)
+
+    def test_the_sample_of_the_store_needs_nothing_of_glance(self):
+        hidden = self.place / 'no-glance'
+        hidden.mkdir()
+        for name in ('glance_store', 'swiftclient'):
+            (hidden / f'{name}.py').write_text(f'raise ImportError({name!r})')
+        done = run(
+            *(sys.executable, '-c', GENERATE),
+            *('--namespace', 'cinder_rbd_offload.glance_store'),
+            cwd=self.place,
+            PYTHONPATH=f'{hidden}:{self.site}',
+        )
+        self.assertEqual(0, done.returncode, done.stdout)
+        self.assertIn(f'\n[{store_opts.TYPE}]\n', done.stdout)
+        for option in store_opts.resumable_opts:
+            self.assertIn(f'\n#{option.name} =', done.stdout)
 
     @ddt.data(
         ('rbd-offload', '--version'),

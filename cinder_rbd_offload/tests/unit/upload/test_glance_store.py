@@ -24,6 +24,7 @@ from cinder_rbd_offload.tests import fake_swift
 from cinder_rbd_offload.upload import budget
 from cinder_rbd_offload.upload import glance_store as our_store
 from cinder_rbd_offload.upload import resend
+from cinder_rbd_offload.upload import store_opts
 
 IMAGE = '6ba7b810-9dad-11d1-80b4-00c04fd430c8'
 SEGMENT = 256 * 1024
@@ -438,7 +439,7 @@ class TypeTestCase(base.BaseTestCase):
         self.conf.register_opt(cfg.DictOpt('enabled_backends'))
         self.conf([])
         self.conf.set_default(
-            'enabled_backends', {'a': our_store.TYPE, 'b': 'swift', 'c': 'rbd'}
+            'enabled_backends', {'a': store_opts.TYPE, 'b': 'swift', 'c': 'rbd'}
         )
         glance_store.register_store_opts(self.conf)
         for group in ('a', 'b', 'backend_defaults'):
@@ -467,6 +468,6 @@ class TypeTestCase(base.BaseTestCase):
         setup = configparser.ConfigParser()
         setup.read(pathlib.Path(our_store.__file__).parents[2] / 'setup.cfg')
         self.assertEqual(
-            f'{our_store.TYPE} = {our_store.__name__}:Store',
+            f'{store_opts.TYPE} = {our_store.__name__}:Store',
             setup['entry_points']['glance_store.drivers'].strip(),
         )
