@@ -30,11 +30,13 @@ from glance_store import capabilities
 from glance_store.common import utils
 from glance_store import driver
 from glance_store import exceptions as store_exceptions
+from keystoneauth1 import exceptions as ks_exceptions
 from oslo_config import cfg
 from oslo_log import log as logging
 import swiftclient
 
 from cinder_rbd_offload import exceptions
+from cinder_rbd_offload.upload import account as account_
 from cinder_rbd_offload.upload import digests
 from cinder_rbd_offload.upload import reader as reader_
 from cinder_rbd_offload.upload import resend
@@ -102,6 +104,12 @@ class ResumableStore(swift.BaseStore):
         if self.store_conf.swift_buffer_on_upload:
             self.reader_class = BufferedReader
 
+    def init_client(self, location: Any, context: Any = None) -> Any:
+        """Return a client of Keystone, for the tokens of uploads."""
+        client = super().init_client(location, context)
+        client.session.timeout = self.store_conf.swift_store_timeout
+        return client
+
     def get_connection(
         self, location: Any, context: Any = None
     ) -> swiftclient.Connection:
@@ -142,13 +150,13 @@ class ResumableStore(swift.BaseStore):
         location = self.create_location(image_id, context=context)
         checksum = utils.get_hasher('md5', False)
         multihash = utils.get_hasher(hashing_algo, False)
-        with (
-            _glance_errors(),
-            self.get_manager(location, context, allow_reauth=True) as manager,
-        ):
-            sender = resend.Sender(
-                manager.get_connection, functools.partial(self._renew, manager)
+        account = account_.Account(
+            functools.partial(
+                self.get_manager, location, context, allow_reauth=True
             )
+        )
+        with _glance_errors(), contextlib.closing(account):
+            sender = resend.Sender(account.connect, account.renew)
             self._create_container_if_missing(location.container, sender)
             spool = self._spool()
             buffer: dict[str, Any] = {}
@@ -217,22 +225,11 @@ class ResumableStore(swift.BaseStore):
             and size > spool.room >= self.large_object_chunk_size
         )
 
-    def _renew(self, manager: Any) -> bool:
-        """Have a new token in the place of one that was refused."""
-        if not manager.allow_reauth:
-            return False
-        try:
-            session = manager.client.session
-            session.invalidate()
-            token = session.get_auth_headers()[manager.AUTH_HEADER_NAME]
-        # Whatever it is, the upload ends with Swift's refusal.
-        except Exception as error:
-            LOG.warning('Keystone gives no new token for Swift: %s', error)
-            return False
-        manager.connection = self.get_store_connection(
-            token, manager.storage_url
-        )
-        return True
+    def _delete_stale_chunks(
+        self, connection: resend.Sender, container: str, chunk_list: list[str]
+    ) -> None:
+        """Remove objects; glance_store's own tries each for as long."""
+        connection.delete_objects(container, chunk_list)
 
     @contextlib.contextmanager
     def _undoing(
@@ -311,7 +308,11 @@ def _glance_errors() -> Iterator[None]:
     except exceptions.SourceFailed as error:
         # Glance knows what it was that its own data raised.
         raise error.cause from error
-    except (OSError, swiftclient.ClientException) as error:
+    except (
+        OSError,
+        swiftclient.ClientException,
+        ks_exceptions.ClientException,
+    ) as error:
         status = _status(error)
         if status == http.HTTPStatus.CONFLICT:
             raise store_exceptions.Duplicate(
@@ -319,11 +320,16 @@ def _glance_errors() -> Iterator[None]:
             ) from error
         if status == http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise store_exceptions.StorageFull(message=str(error)) from error
+        keystone = isinstance(error, ks_exceptions.ClientException)
         reason = f'{error} ({error.__cause__})' if error.__cause__ else error
         raise store_exceptions.BackendException(
-            f'Failed to add object to Swift.\nGot error from Swift: {reason}.'
+            'Failed to add object to Swift.\nGot error from '
+            f'{"Keystone" if keystone else "Swift"}: {reason}.'
         ) from error
 
 
 def _status(error: BaseException) -> int | None:
-    return getattr(error, 'http_status', None)
+    """Return the status of Swift's answer; None if it is no such error."""
+    if isinstance(error, swiftclient.ClientException):
+        return error.http_status
+    return None

@@ -6,21 +6,29 @@ does not repeat after a 429, and where a body cannot be read again it raises
 that in place of the fault. So its own retries are off while these are made::
 
     no answer, 408, 429, 498, 499, 5xx    again, after a pause
-    401                                   again, with a new token
+    401 of Swift                          again, with a new token
     any other answer                      final
     a body that cannot be read again      final: the fault is raised
+
+The first line is that of Keystone as well, which a token comes from.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 import http
+import math
+import operator
+import time
 from typing import TypeVar
 
+from keystoneauth1 import exceptions as ks_exceptions
 from oslo_log import log as logging
 import swiftclient
 import tenacity
 
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.upload import answers
+from cinder_rbd_offload.upload import swift_faults
 
 LOG = logging.getLogger(__name__)
 
@@ -33,7 +41,14 @@ PAUSE = tenacity.wait_exponential_jitter(initial=1, max=16, jitter=1)
 # The longest pause that Swift may ask for, in seconds.
 LONGEST_PAUSE = 60
 
+# Seconds that faults may hold up the removal of a failed upload's objects.
+CLEAN_UP = 300
+
 T = TypeVar('T')
+
+Stop = Callable[[tenacity.RetryCallState], bool]
+
+_STOP = tenacity.stop_after_attempt(ATTEMPTS)
 
 
 class Sender:
@@ -42,40 +57,47 @@ class Sender:
     To glance_store's helpers, it is a connection that makes those requests
     which they make.
 
-    :param connect: returns the connection, with a token that should do
+    :param connect: returns the connection, with a token that should do;
+        raises keystoneauth's errors where Keystone gives none
     :param renew: sees to it that connect returns one with a new token; False
         if there is none to be had
+    :param sleep: waits for a number of seconds
+    :param now: a monotonic clock, in seconds
     """
 
     def __init__(
         self,
         connect: Callable[[], swiftclient.Connection],
         renew: Callable[[], bool],
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connect = connect
         self._renew = renew
-        self._unreachable = False
+        self._sleep = sleep
+        self._now = now
 
     def send(
         self,
         call: Callable[[swiftclient.Connection], T],
         rewind: Callable[[], object] = lambda: None,
-        attempts: int = ATTEMPTS,
+        stop: Stop = _STOP,
     ) -> T:
         """Make a request, and again after faults that pass.
 
         :param call: makes it
         :param rewind: called before it is made again; raises RewindRefused
             where that cannot be
+        :param stop: told of each fault that passes, tells whether it is final
         :raises swiftclient.ClientException: Swift's answer, if it is final
-        :raises OSError: when there was none
+        :raises keystoneauth1.exceptions.ClientException: when Keystone gives
+            no token
+        :raises OSError: when there was no answer
         """
 
         def before_sleep(state: tenacity.RetryCallState) -> None:
-            assert state.outcome is not None
             assert state.next_action is not None
-            fault = state.outcome.exception()
-            assert fault is not None
+            fault = _fault(state)
             _rewind(rewind, fault)
             LOG.warning(
                 'A request to Swift is repeated in %(pause).1f s: %(fault)s',
@@ -84,8 +106,9 @@ class Sender:
 
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(_passes),
-            stop=tenacity.stop_after_attempt(attempts),
+            stop=stop,
             wait=_pause,
+            sleep=self._sleep,
             before_sleep=before_sleep,
             reraise=True,
         )(self._attempt, call, rewind)
@@ -98,22 +121,54 @@ class Sender:
         """Make a container."""
         self.send(lambda connection: connection.put_container(container))
 
-    def delete_object(self, container: str, name: str) -> None:
-        """Remove an object, if it is there.
+    def delete_objects(self, container: str, names: Iterable[str]) -> None:
+        """Remove objects, and say in the log which are left.
 
-        Once Swift could not be reached, each further object is tried once.
+        Once a fault has outlasted its attempts, each further object is tried
+        once. When CLEAN_UP seconds have gone by since the first fault, no
+        more are: as many objects as there may be, the client waits.
         """
-        try:
-            self.send(
-                lambda connection: connection.delete_object(container, name),
-                attempts=1 if self._unreachable else ATTEMPTS,
+        attempts = ATTEMPTS
+        first = math.inf
+        cause: BaseException | None = None
+        left = []
+
+        def late() -> bool:
+            return self._now() - first >= CLEAN_UP
+
+        def stop(state: tenacity.RetryCallState) -> bool:
+            nonlocal first, cause
+            first = min(first, self._now())
+            cause = _fault(state)
+            return state.attempt_number >= attempts or late()
+
+        for name in names:
+            if late():
+                left.append(name)
+                continue
+            delete = operator.methodcaller('delete_object', container, name)
+            try:
+                self.send(delete, stop=stop)
+            # What the upload ended with is raised, and none of these.
+            except Exception as error:
+                if _is_absence(error):
+                    continue
+                left.append(name)
+                cause = error
+                if _passes(error):
+                    attempts = 1
+        if left:
+            LOG.warning(
+                'A failed upload may have left %(count)d objects in container '
+                '%(container)s, from %(first)s to %(last)s: %(cause)s',
+                {
+                    'count': len(left),
+                    'container': container,
+                    'first': min(left),
+                    'last': max(left),
+                    'cause': cause,
+                },
             )
-        except swiftclient.ClientException as error:
-            if error.http_status != http.HTTPStatus.NOT_FOUND:
-                raise
-        except OSError:
-            self._unreachable = True
-            raise
 
     def _attempt(
         self,
@@ -153,16 +208,33 @@ def _rewind(rewind: Callable[[], object], fault: BaseException) -> None:
         raise fault from refused
 
 
+def _fault(state: tenacity.RetryCallState) -> BaseException:
+    """Return what an attempt ended with."""
+    assert state.outcome is not None
+    fault = state.outcome.exception()
+    assert fault is not None
+    return fault
+
+
+def _is_absence(error: Exception) -> bool:
+    """Tell whether it is Swift that has no such object."""
+    return (
+        isinstance(error, swiftclient.ClientException)
+        and error.http_status == http.HTTPStatus.NOT_FOUND
+    )
+
+
 def _passes(error: BaseException) -> bool:
     """Tell whether a fault may pass."""
     if isinstance(error, swiftclient.ClientException):
         return answers.passes(error.http_status or 0)
+    if isinstance(error, ks_exceptions.ClientException):
+        meaning = swift_faults.translate(error, 'a request to Keystone')
+        return isinstance(meaning, swift_faults.Fault)
     # A certificate stays what it is.
     return isinstance(error, OSError) and 'certificate' not in str(error)
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
-    assert state.outcome is not None
-    fault = state.outcome.exception()
-    headers = getattr(fault, 'http_response_headers', None) or {}
+    headers = getattr(_fault(state), 'http_response_headers', None) or {}
     return max(PAUSE(state), min(answers.pause(headers), LONGEST_PAUSE))

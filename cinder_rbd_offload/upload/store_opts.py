@@ -55,7 +55,8 @@ Related options:
         default=60,
         min=1,
         help="""
-Seconds that Swift may be silent, after which a request is given up.
+Seconds that Swift or Keystone may be silent, after which a request is given
+up.
 
 Possible values:
 

@@ -9,13 +9,16 @@ import logging
 import os
 import pathlib
 import random
+import socket
 from unittest import mock
 
 import ddt
 import fixtures
 import glance_store
+from glance_store._drivers.swift import connection_manager
 from glance_store._drivers.swift import store as upstream
 from glance_store import location
+from keystoneauth1 import exceptions as ks_exceptions
 from oslo_config import cfg
 from oslotest import base
 import tenacity
@@ -34,6 +37,23 @@ DATA = random.Random(1).randbytes(SIZE)
 # How an image gets into Swift: whether it has segments, and whether its size
 # was known.
 KINDS = ((False, True), (True, True), (True, False))
+
+# Errors that pass of Keystone's, or of the way to it, and others.
+AWAY = (
+    ks_exceptions.ConnectFailure('no connection'),
+    ks_exceptions.ConnectTimeout('no answer'),
+    ks_exceptions.UnknownConnectionError('broken', OSError()),
+    ks_exceptions.ServiceUnavailable('restarting'),
+    ks_exceptions.BadGateway('no backend'),
+    ks_exceptions.TooManyRequests('slower'),
+)
+REFUSALS = (
+    ks_exceptions.Unauthorized('another key'),
+    ks_exceptions.Conflict('a conflict'),
+    ks_exceptions.RequestEntityTooLarge('too large'),
+    ks_exceptions.EndpointNotFound('no Swift'),
+    ks_exceptions.SSLError('certificate verify failed'),
+)
 
 # Faults that pass, and what the path of the request ends with; those of the
 # first three happen within the body of the image, or of a segment.
@@ -54,21 +74,46 @@ PASSING = (
 
 
 class Session:
-    """Stands for Keystone: each token is good until it is invalidated."""
+    """Stands for Keystone: each token is good until it is invalidated.
+
+    :ivar faults: what it ends the next requests for a token with
+    :ivar asked: how often it was asked for a token
+    :ivar expiring: whether its tokens are about to expire
+    """
 
     def __init__(self, swift):
         self.swift = swift
         self.numbers = itertools.count()
+        self.faults = []
+        self.asked = 0
+        self.expiring = False
         self.auth = mock.Mock()
-        self.auth.auth_ref.will_expire_soon.return_value = False
-        self.invalidate()
+        self.issue()
 
-    def invalidate(self):
+    def issue(self):
         self.token = f'token-{next(self.numbers)}'
         self.swift.tokens = {self.token}
+        self.auth.auth_ref.will_expire_soon = lambda _seconds: self.expiring
+
+    def invalidate(self):
+        self.auth.auth_ref = None
+        self.swift.tokens = set()
 
     def get_auth_headers(self):
+        self.asked += 1
+        self.fail()
+        if self.auth.auth_ref is None:
+            self.auth.auth_ref = mock.Mock()
+            self.issue()
         return {'X-Auth-Token': self.token}
+
+    def get_endpoint(self, **_kwargs):
+        self.fail()
+        return self.swift.url
+
+    def fail(self):
+        if self.faults:
+            raise self.faults.pop(0)
 
 
 class Stream:
@@ -256,16 +301,6 @@ class FaultsTestCase(StoreTestCase):
         )
         self.assert_nothing_left()
 
-    def test_keystone_gives_no_token(self):
-        self.session.invalidate = mock.Mock(side_effect=OSError('no Keystone'))
-        self.order(401, where='00001')
-        error = self.assertRaises(
-            glance_store.BackendException, self.add, self.store()
-        )
-        self.assertIn('401', str(error))
-        self.assertIn('no Keystone', self.logs.output)
-        self.assert_nothing_left()
-
     def test_the_container_is_asked_for_again(self):
         self.order(503, method='HEAD')
         self.order(401, method='HEAD')
@@ -273,6 +308,171 @@ class FaultsTestCase(StoreTestCase):
         self.order(401, where='glance')
         store = self.store()
         self.assert_stored(self.add(store), store)
+
+
+@ddt.ddt
+class KeystoneTestCase(StoreTestCase):
+    """A token is to be had, and Keystone has its faults."""
+
+    def at(self, path, act):
+        """Act once, when a request for a path has reached Swift."""
+        waiting = [act]
+        fault = self.swift.fault
+
+        def watch(method, found):
+            if waiting and found.endswith(path):
+                waiting.pop()()
+            return fault(method, found)
+
+        self.swift.fault = watch
+
+    def fail(self, times, error=AWAY[0]):
+        """Have Keystone fail from now on."""
+        self.session.faults = [error] * times
+        self.session.asked = 0
+
+    @ddt.idata(itertools.product((True, False), AWAY + REFUSALS))
+    @ddt.unpack
+    def test_a_token_is_used_until_it_expires(self, buffered, error):
+        self.session.expiring = True
+        self.at('00002', lambda: self.fail(100, error))
+        store = self.store(buffered)
+        self.assert_stored(self.add(store), store)
+        self.assertNotEqual(0, self.session.asked)
+
+    def test_a_token_is_used_until_it_expires_when_it_is_undone(self):
+        self.session.expiring = True
+        self.at('00002', lambda: self.fail(100))
+        self.order(413, where='00003')
+        self.assertRaises(glance_store.StorageFull, self.add, self.store())
+        self.assertNotEqual(0, self.session.asked)
+        self.assert_nothing_left()
+
+    @ddt.data(*AWAY)
+    def test_it_is_away_when_a_token_is_refused(self, error):
+        self.order(401, where='00002')
+        self.at('00002', lambda: self.fail(5, error))
+        store = self.store()
+        self.assert_stored(self.add(store), store)
+        self.assertEqual(6, self.session.asked)
+
+    @ddt.data(*AWAY)
+    def test_it_is_away_when_an_upload_begins(self, error):
+        self.session.faults = [error] * 5
+        store = self.store()
+        self.assert_stored(self.add(store), store)
+
+    @ddt.data(*AWAY)
+    def test_it_is_away_when_swift_is_looked_up(self, error):
+        self.session.faults = [error] * 5
+        store = self.store(swift_store_endpoint=None)
+        self.assert_stored(self.add(store), store)
+
+    @ddt.data(*AWAY)
+    def test_it_is_back_when_the_upload_is_undone(self, error):
+        self.order(401, where='00002')
+        self.at('00002', lambda: self.fail(resend.ATTEMPTS + 5, error))
+        found = self.assertRaises(
+            glance_store.BackendException, self.add, self.store()
+        )
+        self.assertIn(f'Got error from Keystone: {error}', str(found))
+        self.assertEqual([], self.session.faults)
+        self.assert_nothing_left()
+
+    def test_it_stays_away(self):
+        self.order(401, where='00003')
+        self.at('00003', lambda: self.fail(100))
+        self.assertRaises(
+            glance_store.BackendException, self.add, self.store()
+        )
+        # For the upload, for the first object, and for two others.
+        self.assertEqual(2 * resend.ATTEMPTS + 2, self.session.asked)
+        self.assertEqual(2, len(self.swift.objects))
+        self.assertIn(
+            'may have left 3 objects in container glance, from '
+            f'{IMAGE}-00001 to {IMAGE}-00003: {AWAY[0]}',
+            self.logs.output,
+        )
+        self.assertNotIn('Traceback', self.logs.output)
+
+    @ddt.data(*REFUSALS)
+    def test_it_refuses(self, error):
+        """What Glance understands of Swift's answers, these do not mean."""
+        self.order(401, where='00002')
+        self.at('00002', lambda: self.fail(1, error))
+        found = self.assertRaises(
+            glance_store.BackendException, self.add, self.store()
+        )
+        self.assertIn(f'Got error from Keystone: {error}', str(found))
+        self.assert_nothing_left()
+
+    def test_it_refuses_when_an_upload_begins(self):
+        self.session.faults = [REFUSALS[0]]
+        self.assertRaises(
+            glance_store.BackendException, self.add, self.store()
+        )
+        self.assertEqual([], self.swift.requests)
+
+    def test_a_user_s_token_cannot_be_renewed(self):
+        """As in stores of several tenants, without trusts."""
+        store = self.store()
+        manager = store.get_manager
+        store.get_manager = lambda *args, allow_reauth: manager(*args)
+        self.order(401, where='00002')
+        found = self.assertRaises(
+            glance_store.BackendException, self.add, store
+        )
+        self.assertIn('Got error from Swift', str(found))
+        self.assertIn('401', str(found))
+        self.assertEqual(1, self.session.asked)
+        self.assert_nothing_left()
+
+    def test_what_is_not_of_keystone_is_not_hidden(self):
+        store = self.store()
+        store.init_client.side_effect = glance_store.BadStoreUri('wrong')
+        self.assertRaises(glance_store.BadStoreUri, self.add, store)
+
+    def exit_with(self, error):
+        return fixtures.MockPatchObject(
+            connection_manager.SwiftConnectionManager,
+            '__exit__',
+            side_effect=error,
+        )
+
+    @ddt.data(AWAY[0], REFUSALS[0])
+    def test_a_trust_that_is_not_revoked(self, error):
+        self.useFixture(self.exit_with(error))
+        store = self.store()
+        self.assert_stored(self.add(store), store)
+        self.assertIn(
+            'The trust of an upload is not revoked', self.logs.output
+        )
+
+    def test_a_trust_that_is_not_revoked_after_a_failure(self):
+        self.useFixture(self.exit_with(AWAY[0]))
+        self.order(413, where='00002')
+        self.assertRaises(glance_store.StorageFull, self.add, self.store())
+        self.assert_nothing_left()
+
+    def test_each_manager_is_closed_once(self):
+        patch = self.useFixture(self.exit_with(None))
+        store = self.store()
+        self.session.faults = [AWAY[0]] * 5
+        self.add(store)
+        self.assertEqual(1, patch.mock.call_count)
+
+    def test_it_may_be_silent_for_a_time_only(self):
+        silent = socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(silent.close)
+        host, port = silent.getsockname()
+        store = self.store(
+            swift_store_auth_address=f'http://{host}:{port}/v3',
+            swift_store_auth_version='3',
+        )
+        client = type(store).init_client(store, store.create_location(IMAGE))
+        self.assertRaises(
+            ks_exceptions.ConnectTimeout, client.session.get_auth_headers
+        )
 
 
 @ddt.ddt
@@ -439,7 +639,8 @@ class TypeTestCase(base.BaseTestCase):
         self.conf.register_opt(cfg.DictOpt('enabled_backends'))
         self.conf([])
         self.conf.set_default(
-            'enabled_backends', {'a': store_opts.TYPE, 'b': 'swift', 'c': 'rbd'}
+            'enabled_backends',
+            {'a': store_opts.TYPE, 'b': 'swift', 'c': 'rbd'},
         )
         glance_store.register_store_opts(self.conf)
         for group in ('a', 'b', 'backend_defaults'):
