@@ -305,6 +305,15 @@ class FaultsTestCase(SwiftTestCase):
         self.upload()
         self.assertSent()
 
+    def test_the_user_sends_as_much_to_another_store(self):
+        def register(image_id, url, metadata):
+            self.glance.take_other_data(image_id, len(DATA), 'ceph')
+
+        self.adds.side_effect = register
+        self.assertFails('data from elsewhere')
+        self.assertNothing()
+        self.assertEnded()
+
     def test_the_user_deletes_the_image(self):
         def gone(method, name):
             if name == WHOLE and base.IMAGE in self.glance.images:
@@ -441,6 +450,16 @@ class CrashTestCase(SwiftTestCase):
         self.restart()
         self.sweep()
         self.assertEqual({base.IMAGE: theirs}, self.swift.objects)
+        self.assertEqual('active', self.glance.images[base.IMAGE]['status'])
+
+    def test_another_store_has_data_and_swift_does_not_show_ours(self):
+        self.die_at_the_offer()
+        self.glance.take_other_data(base.IMAGE, len(DATA), 'ceph')
+        del self.swift.objects[WHOLE]
+        self.assertNotEqual({}, self.swift.objects)
+        self.restart()
+        self.sweep()
+        self.assertNothing()
         self.assertEqual('active', self.glance.images[base.IMAGE]['status'])
 
     def test_an_active_image_that_swift_does_not_show(self):
