@@ -5,12 +5,13 @@
 # make bench  measure the stock driver and each method of ours on a fresh lab,
 #             and write the figures into the documents and the README
 # make faults kill the services while uploads run, in 208 rounds, and audit
+# make storm  send 1000 small images through faults on the way to the services
 # make tempest   run Tempest on the stock driver and on ours, side by side
 # make lab    bring a lab up and leave it running (make lab-down ends it)
 
 PYTHON3 := .venv/bin/python
 
-.PHONY: bench demo faults unit test lint docs lab lab-down setup tempest
+.PHONY: bench demo faults storm unit test lint docs lab lab-down setup tempest
 
 demo: setup
 	$(PYTHON3) -m lab --state .lab/demo demo
@@ -29,6 +30,9 @@ bench: setup
 
 faults: setup
 	$(PYTHON3) -m faults --state .lab/faults --hosts 2 --purge
+
+storm: setup
+	$(PYTHON3) -m faults.storm --state .lab/storm
 
 # STEPS=uploads, volumes or locations runs a part of it.
 tempest: setup

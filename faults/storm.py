@@ -10,9 +10,11 @@ to the real services::
     straight   what sends a volume straight to Swift, and Swift
     store      a client, Glance with the store swift_resumable, and Swift
 
-A round is bad if the image is not what was sent, if it failed without a
-cause, if objects are left in Swift, or if a fault cost more than one segment
-there. The ways run beside one another. Returns 1 if any round was bad.
+A round is bad if the image is not what was sent; if it failed without a cause,
+or after faults that another attempt mends; if it is still being saved when
+that is over; if objects are left in Swift, or anything is in Glance's buffer;
+or if a fault cost more than one segment there. The ways run beside one
+another. Returns 1 if any round was bad.
 """
 
 import abc
@@ -24,10 +26,12 @@ import contextlib
 import dataclasses
 import functools
 import io
+import os
 import pathlib
 import random
 import sys
 import threading
+import time
 from typing import Any
 import urllib.parse
 
@@ -55,12 +59,14 @@ SEGMENT = MIB
 # Seconds that a server may be silent, and that faults are borne.
 SILENCE, PATIENCE = 3, 30
 # Faults on the way to a server; a number is a status.
-FAULTS = (
-    *('reset', 'close', 'stall', 'lost'),
-    *('401', '408', '429', '498', '500', '502', '503', '504'),
-    # Those that another attempt does not mend.
-    *('413', '403', '507'),
+PASSING = (
+    *('reset', 'close', 'stall', 'lost', 'slow'),
+    *('401', '408', '429', '498', '500', '502', '503', '504', '507'),
 )
+# Those that another attempt does not mend.
+FINAL = ('403', '413')
+# Seconds for Glance to see that a request is over.
+SETTLING = 30
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -93,6 +99,8 @@ class Way(abc.ABC):
     path = ''
     # Whether what was sent again is counted.
     counts = True
+    # After which an upload may fail.
+    final = FINAL
 
     def __init__(self, lab: lab_lab.Lab, port: int) -> None:
         self.state = lab.state
@@ -117,12 +125,15 @@ class Way(abc.ABC):
             cause, bad = repr(exc), 'an error that nobody foresaw'
         seen = list(self.proxy.seen)
         self.proxy.obey()
+        met = {one.rule.fault for one in seen if one.rule}
+        if cause and not met & {*self.final}:
+            bad = bad or 'it failed, and nothing was final'
         bad = bad or self._look(image_id, data, cause)
         if self.counts and not bad:
             bad = self._count(seen, len(data))
         self.images.delete_image(image_id, ignore_missing=True)
-        if not bad and (left := self._objects(image_id)):
-            bad = f'left in Swift: {left}'
+        if not bad and (left := self.left(image_id)):
+            bad = f'left: {left}'
         end = 'failed' if cause else 'whole'
         return Found(
             *(self.name, number, end, cause, bad),
@@ -145,7 +156,7 @@ class Way(abc.ABC):
         return rules.Rule(
             chance.choice(self.methods),
             self.path,
-            chance.choice(FAULTS),
+            chance.choice(PASSING + FINAL),
             nth=chance.randint(1, 3),
             count=chance.choice((1, 1, 1, 2)),
             after=chance.randint(0, MIB),
@@ -155,8 +166,9 @@ class Way(abc.ABC):
 
     def _look(self, image_id: str, data: bytes, cause: str) -> str:
         """Say what is wrong with what there is of an image."""
-        image = self.images.find_image(image_id)
-        status = image.status if image else 'deleted'
+        status = self._status(image_id)
+        if status in ('saving', 'importing'):
+            return f'it is {status} when all is over'
         if not cause and data != self.content(image_id):
             return 'it is not what was sent'
         if cause == 'NO CAUSE':
@@ -165,6 +177,16 @@ class Way(abc.ABC):
         if cause and status == 'active' and data != self.content(image_id):
             return 'it failed, and is active with something else'
         return ''
+
+    def _status(self, image_id: str) -> str:
+        """Return the status that an image settles at."""
+        until = time.monotonic() + SETTLING
+        while True:
+            image = self.images.find_image(image_id)
+            status = str(image.status) if image else 'deleted'
+            if status != 'saving' or time.monotonic() > until:
+                return status
+            time.sleep(0.1)
 
     def content(self, image_id: str) -> bytes:
         """Return what there is."""
@@ -178,7 +200,8 @@ class Way(abc.ABC):
             return f'{sent} bytes of {size} were sent, for {faults} faults'
         return ''
 
-    def _objects(self, image_id: str) -> list[str]:
+    def left(self, image_id: str) -> list[str]:
+        """List what is there of an image that was removed."""
         listing = self.swift.get_container(CONTAINER, prefix=image_id)[1]
         return [one['name'] for one in listing]
 
@@ -245,7 +268,7 @@ class Straight(Way):
     """What sends a volume straight to Swift; Glance is not asked."""
 
     name = 'straight'
-    methods = ('PUT', 'PUT', 'PUT', 'HEAD')
+    methods = ('PUT', 'PUT', 'PUT', 'HEAD', 'DELETE', 'GET')
     path = f'/{CONTAINER}/'
 
     def __init__(self, lab: lab_lab.Lab) -> None:
@@ -259,7 +282,10 @@ class Straight(Way):
         )
 
     def send(self, image_id: str, data: bytes, chance: random.Random) -> None:
-        """Send it, and remove what there is of it if that fails."""
+        """Send it, and remove what there is of it if that fails.
+
+        What hinders the removal does not do so at the next look.
+        """
         self._sink = swift.SwiftSink(
             *(self._account, self._access, CONTAINER, image_id),
             swift.Settings(2, SEGMENT, PATIENCE, SILENCE),
@@ -267,8 +293,10 @@ class Straight(Way):
         try:
             self._sink.send(_Source(data))
         except exceptions.OffloadError:
-            self.proxy.obey()
-            self._sink.remove()
+            try:
+                self._sink.remove()
+            except exceptions.OffloadError:
+                self._sink.remove()
             raise
 
     def content(self, image_id: str) -> bytes:
@@ -287,6 +315,7 @@ class Store(Way):
 
     def __init__(self, lab: lab_lab.Lab) -> None:
         super().__init__(lab, lab.state.port('swift'))
+        self._glance = lab.services['glance']
         url = urllib.parse.urlsplit(self.swift.get_auth()[0])
         options = {
             'swift_store_endpoint': f'{self.proxy.url}{url.path}',
@@ -319,7 +348,26 @@ class Store(Way):
             timeout=300,
         )
         if not answer.ok:
-            raise Refused(f'{answer.status_code} {answer.reason}')
+            raise Refused(f'{answer.status_code} {answer.text}')
+
+    def left(self, image_id: str) -> list[str]:
+        """List objects, and what Glance has in its buffer."""
+        return super().left(image_id) + self._buffered()
+
+    def _buffered(self) -> list[str]:
+        """List the files of the buffer that Glance has open.
+
+        They have no names any more; the ledger beside them has.
+        """
+        folder = str(self.state.folder('glance/buffer'))
+        found = []
+        for pid in self._glance.process.members():
+            for link in pathlib.Path(f'/proc/{pid}/fd').iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    name = os.readlink(link)
+                    if name.startswith(folder) and 'deleted' in name:
+                        found.append(name)
+        return found
 
 
 class _Source:
