@@ -99,8 +99,6 @@ class Way(abc.ABC):
     path = ''
     # Whether what was sent again is counted.
     counts = True
-    # After which an upload may fail.
-    final = FINAL
 
     def __init__(self, lab: lab_lab.Lab, port: int) -> None:
         self.state = lab.state
@@ -126,7 +124,7 @@ class Way(abc.ABC):
         seen = list(self.proxy.seen)
         self.proxy.obey()
         met = {one.rule.fault for one in seen if one.rule}
-        if cause and not met & {*self.final}:
+        if cause and not met & {*FINAL}:
             bad = bad or 'it failed, and nothing was final'
         bad = bad or self._look(image_id, data, cause)
         if self.counts and not bad:
