@@ -82,9 +82,10 @@ class CancelTest(base.FunctionalTestCase):
                 'X-Image-Meta-Store': 'files',
             },
         )
-        image = self.await_active(image_id)
+        self.await_active(image_id)
         self.await_volume(volume)
-        self.assertEqual('files', image.properties['stores'])
+        shown = self.images.get(f'/images/{image_id}').json()
+        self.assertEqual('files', shown['stores'])
         self.assertIn('data from elsewhere', self.log_of(image_id))
         self.assertEqual(before, self.cluster.contents())
 
