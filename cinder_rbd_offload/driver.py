@@ -250,7 +250,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                     functools.partial(identity.delegate, context),
                     identity.release,
                 )
-                with tracking.tracked(record, api, identity.release, _free):
+                with tracking.tracked(record, api, identity.release):
                     yield connection, record
             finally:
                 self._uploads.discard(image_id)

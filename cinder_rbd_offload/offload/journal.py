@@ -24,6 +24,7 @@ whoever reads the entry can finish or undo::
     sweeping     objects that the store did not list      removed
                  when they were to be removed
     ordinary     what Cinder's own driver leaves          the image is deleted
+    ended        nothing                                  the volume is freed
 
 The draft is an RBD image of another name than the Glance image's. It gets
 that name when it is whole, so an RBD image named by a Glance id is never a
@@ -81,6 +82,7 @@ class Stage(enum.StrEnum):
     REGISTERING = 'registering'
     SWEEPING = 'sweeping'
     ORDINARY = 'ordinary'
+    ENDED = 'ended'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def uploads(
     tasks: Iterable[ceph.Task],
     now: float,
 ) -> list[Upload]:
-    """Show entries of the journal, the oldest first.
+    """Show what is under way by entries of the journal, the oldest first.
 
     :param tasks: those of the manager
     :param now: seconds since the epoch
@@ -50,6 +50,7 @@ def uploads(
     return [
         _upload(entry, progress.get((entry.pool, entry.image_id)), now)
         for entry in sorted(entries, key=lambda entry: entry.started)
+        if entry.stage is not journal.Stage.ENDED
     ]
 
 

@@ -108,9 +108,9 @@ class Recovery:
         for image_id, record in records.items():
             if image_id in active or not self._dead(journal, record.entry):
                 continue
-            # An upload that ends while its process lives frees the volume
-            # itself. It may be in use for something else by now, as it may be
-            # at the last of the stages.
+            # Cinder frees the volume of an upload that ends while its process
+            # lives. It may be in use for something else by now, as it may be
+            # while objects are swept.
             if not (
                 journal.of_this_run(record.entry)
                 or record.entry.stage is Stage.SWEEPING
@@ -149,6 +149,10 @@ class Recovery:
         record: journal_.Record,
     ) -> None:
         """Do what is left to do of one upload."""
+        if record.entry.stage is Stage.ENDED:
+            self._let_go(record.entry, journal)
+            record.strike()
+            return
         *before, own = record.entry.clients
         for client in before:
             connection.cluster.shut_out(client)

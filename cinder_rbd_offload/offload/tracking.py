@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Closes an upload's entry in the journal when the upload has ended.
 
-Before that, all is done that Cinder itself does after an upload. It does it
-again, but a crash may keep it from that, and then nobody would know.
+What Cinder does after an upload is still to come: it frees the volume. A crash
+may keep it from that, so the entry stays until recovery has its next look. It
+is not done here, or the volume might be in use for something else when Cinder
+sets its status.
 """
 
 from collections.abc import Callable
@@ -38,15 +40,13 @@ def tracked(
     record: journal.Record,
     glance: glance_api.Glance,
     release: Callable[[str], None],
-    free: Callable[[str], None],
 ) -> Iterator[None]:
-    """Take the entry out at the end, unless recovery is to go on with it.
+    """Close the entry at the end, unless recovery is to go on with it.
 
     What ends the process, or the greenthread, leaves the entry as well.
 
     :param glance: asks as the owner of the image
     :param release: ends the delegation of an upload
-    :param free: lets the volume be used again
     """
     try:
         yield
@@ -54,7 +54,7 @@ def tracked(
         raise
     except Exception:
         if _discarded(glance, record.entry):
-            _close(record, release, free)
+            _close(record, release)
         raise
     entry = record.entry
     flattens = (
@@ -65,7 +65,7 @@ def tracked(
     # then something is left that is to be removed.
     if flattens or entry.stage in _UNFINISHED:
         return
-    _close(record, release, free)
+    _close(record, release)
 
 
 def entrust(
@@ -112,15 +112,10 @@ def _discarded(glance: glance_api.Glance, entry: journal.Entry) -> bool:
     return True
 
 
-def _close(
-    record: journal.Record,
-    release: Callable[[str], None],
-    free: Callable[[str], None],
-) -> None:
+def _close(record: journal.Record, release: Callable[[str], None]) -> None:
     release(record.entry.trust)
     try:
-        free(record.entry.volume_id)
-        record.strike()
+        record.update(stage=journal.Stage.ENDED)
     # Recovery finds nothing left to do, and takes it out.
     except Exception as exc:
         LOG.debug('The entry of %s stays: %s', record.entry.image_id, exc)

@@ -164,10 +164,14 @@ class Cluster:
                 self.ceph('rbd', 'task', 'cancel', task['id'])
 
     def journal(self) -> dict[str, str]:
-        """Return the entries of the driver's journal."""
+        """Return the entries of uploads that are under way."""
         with rbd.pool(self._state, 'volumes') as ioctx:
-            table = offload_ceph.Table(rados, ioctx)
-            return {k: v for k, v in table.read().items() if '/' not in k}
+            entries = offload_ceph.Table(rados, ioctx).read()
+            return {
+                key: text
+                for key, text in entries.items()
+                if '/' not in key and '"stage": "ended"' not in text
+            }
 
     def strike(self, image_id: str) -> None:
         """Take an entry out of the driver's journal."""

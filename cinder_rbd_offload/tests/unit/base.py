@@ -15,6 +15,7 @@ from oslotest import base
 
 from cinder_rbd_offload import ceph
 from cinder_rbd_offload import glance
+from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.offload import publish
 from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests import fake_glance
@@ -105,6 +106,14 @@ class TestCase(base.BaseTestCase):
             ),
             add_location=add_location or self.glance.add_location,
         )
+
+    def entry(self):
+        """Return the entry of what is left to do of an upload, or None."""
+        text = self.cluster.entries().get(IMAGE)
+        entry = text and journal.Entry.from_text(text.decode())
+        if entry and entry.stage is journal.Stage.ENDED:
+            return None
+        return entry
 
     def timeout(self):
         return self.cluster.rbd.Timeout('no answer')

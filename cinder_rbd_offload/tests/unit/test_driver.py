@@ -140,11 +140,6 @@ class DriverTestCase(base.TestCase):
         (recover, *args) = self.looping.call_args.args
         recover(*args)
 
-    def entry(self):
-        """Return the upload's entry in the journal, or None."""
-        text = self.cluster.entries().get(base.IMAGE)
-        return text and journal.Entry.from_text(text.decode())
-
     def assertOffloaded(self):
         self.ordinary.assert_not_called()
         self.assertSealed()

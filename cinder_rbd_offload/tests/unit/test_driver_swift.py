@@ -279,6 +279,7 @@ class FaultsTestCase(SwiftTestCase):
     def test_it_is_not_offered_again_within_a_day(self):
         self.glance.elsewhere = lambda url: None
         self.upload()
+        self.restart()
         self.glance.create(base.IMAGE)
         self.offered.clear()
         self.upload()

@@ -39,6 +39,10 @@ class OverviewTestCase(base.BaseTestCase):
             show(stage=journal.Stage.MAKING, done=1, total=4),
         )
 
+    def test_one_that_has_ended(self):
+        ended = dataclasses.replace(ENTRY, stage=journal.Stage.ENDED)
+        self.assertEqual([], overview.uploads([ended], (), 130.0))
+
     def test_one_whose_progress_nobody_knows(self):
         self.assertIsNone(show().percent)
         self.assertEqual(0, show().moved)

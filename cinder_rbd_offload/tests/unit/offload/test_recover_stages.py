@@ -16,6 +16,7 @@ from cinder_rbd_offload.tests.unit.offload import base
 
 IMAGE, VOLUME = unit_base.IMAGE, unit_base.VOLUME
 DRAFT = base.DRAFT
+FIRST = '00000000-9dad-11d1-80b4-00c04fd430c8'
 Stage = journal.Stage
 
 
@@ -115,6 +116,27 @@ class UnpublishedTestCase(base.RecoverTestCase):
         self.assertIn(IMAGE, self.glance.images)
         self.recover()
         self.assertUndone()
+
+
+class EndedTestCase(base.RecoverTestCase):
+    """All is done but what Cinder does after it."""
+
+    def test_its_process_has_died(self):
+        self.leave(Stage.ENDED)
+        self.recover()
+        self.assertEqual({}, self.cluster.entries())
+        self.assertEqual(['volume-id'], self.freed)
+        self.assertEqual([], self.released)
+        self.assertEqual([], self.cluster.shut_out)
+        self.assertIn(IMAGE, self.glance.images)
+
+    def test_the_volume_is_being_uploaded_again(self):
+        self.leave(Stage.ENDED)
+        self.glance.create(FIRST)
+        self.leave(Stage.WAITING, FIRST, host='there@ceph')
+        self.recover()
+        self.assertEqual([FIRST], [*self.cluster.entries()])
+        self.assertEqual([], self.freed)
 
 
 @ddt.ddt
