@@ -89,8 +89,6 @@ class _Examination:
 
     def run(self) -> Iterator[Finding]:
         """Yield what is found; a question that fails is a finding."""
-        if self._backend.swift and self._stores is not None:
-            yield from swift.check(self._stores, self._backend.swift)
         try:
             with ceph.connect(self._settings) as client:
                 yield from self._cluster(client)
@@ -99,6 +97,8 @@ class _Examination:
             exceptions.BindingsMissing,
         ) as exc:
             yield cluster.unreachable(exc)
+        if self._backend.swift and self._stores is not None:
+            yield from swift.check(self._stores, self._backend.swift)
 
     def _cluster(self, client: ceph.Client) -> Iterator[Finding]:
         check = 'ceph'
