@@ -159,6 +159,8 @@ class Way(abc.ABC):
             count=chance.choice((1, 1, 1, 2)),
             after=chance.randint(0, MIB),
             late=chance.random() < 0.5,
+            # The proxy may not see that the client has hung up.
+            seconds=2 * SILENCE,
             retry_after=chance.choice((None, None, 0, 1)),
         )
 
