@@ -103,6 +103,8 @@ class Way(abc.ABC):
     def __init__(self, lab: lab_lab.Lab, port: int) -> None:
         self.state = lab.state
         self.images = client.connect(lab.state, 'tenant').image
+        # Glance may close an idle connection just when it is used.
+        self.images.connect_retries = 3
         self.swift = lab_swift.account(lab.state)
         self.proxy = proxy_.FaultProxy('127.0.0.1', port)
 
