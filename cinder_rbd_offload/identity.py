@@ -49,13 +49,16 @@ def as_owner(context: cinder_context.RequestContext) -> glance.Glance:
     # in [service_user], or in [glance] where that is set. And it takes
     # locations from that role, for images of whoever goes along.
     own = _of_glance()
+    session = image_client.session()
+    as_owner = image_client.Client(context, session)
+    as_service = image_client.Client(
+        context, session, own or service_auth.get_service_auth_plugin()
+    )
     return glance.Glance(
-        as_owner=image_client.Client(context),
-        as_service=image_client.Client(
-            context, own or service_auth.get_service_auth_plugin()
-        ),
+        as_owner=as_owner,
+        as_service=as_service,
         add_location=functools.partial(
-            image_client.Client(context, own), 'add_image_location'
+            as_service if own else as_owner, 'add_image_location'
         ),
     )
 
@@ -164,7 +167,9 @@ def act_for(trust: str) -> glance.Glance | None:
             return None
     if auth is None:
         return None
-    ask = image_client.Client(cinder_context.get_admin_context(), auth)
+    ask = image_client.Client(
+        cinder_context.get_admin_context(), image_client.session(), auth
+    )
     return glance.Glance(
         as_owner=ask,
         as_service=ask,

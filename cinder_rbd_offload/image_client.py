@@ -46,6 +46,7 @@ class Client:
     """Makes requests to Glance; see :class:`cinder_rbd_offload.glance.Call`.
 
     :param context: of the user's request, or of an administrator
+    :param session: how to reach Glance and Keystone; see :func:`session`
     :param auth: who makes them, where that is not the context's user; Cinder's
         service token goes along in any case
     """
@@ -53,11 +54,12 @@ class Client:
     def __init__(
         self,
         context: cinder_context.RequestContext,
+        session: ks_session.Session,
         auth: plugin.BaseAuthPlugin | None = None,
     ) -> None:
         self._request_id = context.global_id
         self._auth = service_auth.get_auth_plugin(context, auth=auth)
-        self._session = session(cfg.CONF.glance_request_timeout or TIMEOUT)
+        self._session = session
         self._server = finder(context, self._auth, self._session)
         # Each asks for the schema of an image once.
         self._clients: dict[str, Any] = {}
@@ -106,10 +108,11 @@ class Client:
         return ask(*args, **changes)
 
 
-def session(timeout: float) -> ks_session.Session:
+def session(timeout: float | None = None) -> ks_session.Session:
     """Return a session as Cinder's options for Glance want it.
 
-    :param timeout: seconds without any sign from the other end
+    :param timeout: seconds without any sign from the other end, where that is
+        not for those options to say
     """
     config = cfg.CONF
     return ks_loading.Session().load_from_options(
@@ -117,7 +120,7 @@ def session(timeout: float) -> ks_session.Session:
         cacert=config.glance_ca_certificates_file,
         cert=config.glance_certfile,
         key=config.glance_keyfile,
-        timeout=timeout,
+        timeout=timeout or config.glance_request_timeout or TIMEOUT,
         split_loggers=config.split_loggers,
     )
 
