@@ -106,6 +106,9 @@ class Stage:
         self, root: pathlib.Path, hosts: int, say: Callable[[str], None]
     ) -> None:
         self.lab = Lab(root, say)
+        self._found_running = any(
+            one.running() for one in self.lab.services.values()
+        )
         self.state = self.lab.state
         self.folder = self.state.folder('faults')
         self.trace = trace.Trace(self.folder)
@@ -137,8 +140,12 @@ class Stage:
         )
 
     def down(self) -> None:
-        """End the lab; ``lab up`` starts it with the plain cinder-volume."""
-        self.lab.down()
+        """End what was started here.
+
+        In a lab that ran before, that is the instrumented cinder-volume;
+        ``lab up`` starts the plain one.
+        """
+        self.lab.down(*(self.hosts if self._found_running else ()))
         self.state.set(HOSTS, None)
 
     def processes(self) -> dict[tuple[str, str], int]:

@@ -35,6 +35,9 @@ LOG = logging.getLogger(__name__)
 # How often a request is made, at most.
 ATTEMPTS = 6
 
+# How many tokens one attempt takes, before Swift's refusal is final.
+TOKENS = 3
+
 # Seconds between two attempts.
 PAUSE = tenacity.wait_exponential_jitter(initial=1, max=16, jitter=1)
 
@@ -175,14 +178,15 @@ class Sender:
         call: Callable[[swiftclient.Connection], T],
         rewind: Callable[[], object],
     ) -> T:
-        try:
-            return self._once(call)
-        except swiftclient.ClientException as error:
-            if error.http_status != http.HTTPStatus.UNAUTHORIZED:
-                raise
-            if not self._renew():
-                raise
-            _rewind(rewind, error)
+        for _token in range(TOKENS - 1):
+            try:
+                return self._once(call)
+            except swiftclient.ClientException as error:
+                if error.http_status != http.HTTPStatus.UNAUTHORIZED:
+                    raise
+                if not self._renew():
+                    raise
+                _rewind(rewind, error)
         return self._once(call)
 
     def _once(self, call: Callable[[swiftclient.Connection], T]) -> T:

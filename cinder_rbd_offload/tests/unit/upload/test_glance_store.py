@@ -296,6 +296,11 @@ class FaultsTestCase(StoreTestCase):
 
     def test_a_token_that_is_refused_twice(self):
         self.order(401, where='00002', times=2)
+        store = self.store()
+        self.assert_stored(self.add(store), store)
+
+    def test_no_token_will_do(self):
+        self.order(401, where='00002', times=3)
         self.assertRaises(
             glance_store.BackendException, self.add, self.store()
         )
