@@ -8,6 +8,7 @@ librbd leave as those of :mod:`cinder_rbd_offload.exceptions`.
 
 from collections.abc import Iterator
 import contextlib
+import errno
 from typing import Any
 
 from cinder_rbd_offload.ceph import clones
@@ -203,6 +204,8 @@ class Pool:
         doing = f'renaming {self.name}/{image} to {name}'
         with self._making(doing, name):
             self._rbd.RBD().rename(self.ioctx, image, name)
+            # librbd only warns where it could not remove that.
+            self._drop_name(image)
 
     def finish_rename(self, image: str, name: str, rbd_id: str) -> None:
         """Bring a rename to its end that broke off; fine if none did.
@@ -220,7 +223,7 @@ class Pool:
             rbd = self._rbd.RBD()
             begun = image in rbd.list(self.ioctx)
             # The name that is not in the directory.
-            self.ioctx.remove_object(f'rbd_id.{name if begun else image}')
+            self._drop_name(name if begun else image)
             if begun:
                 rbd.rename(self.ioctx, image, name)
 
@@ -292,6 +295,15 @@ class Pool:
                 # Who may not remove it could not make it either.
                 if image in rbd.list(self.ioctx):
                     raise
+
+    def _drop_name(self, name: str) -> None:
+        """Remove the object of an image's name; fine if it is not there."""
+        try:
+            self.ioctx.remove_object(f'rbd_id.{name}')
+        # Of the module rados.
+        except Exception as exc:
+            if getattr(exc, 'errno', None) != errno.ENOENT:
+                raise self._rbd.Error(str(exc)) from exc
 
     def _object_map(self) -> int:
         """Return the features that keep track of an image's objects."""

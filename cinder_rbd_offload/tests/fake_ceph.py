@@ -84,6 +84,7 @@ class Cluster:
         self.pools = {pool: {} for pool in pools}
         # Names of a rename that broke off, which the directory does not have.
         self.unlisted = set()
+        self.keeps_names = False
         self.clone_v2 = True
         # What objects hold as omap, by pool and name.
         self.omap = {pool: {} for pool in pools}
@@ -341,9 +342,13 @@ class Ioctx(_Opened):
             if value is not None:
                 omap[key] = value
 
+    @_operation
     def remove_object(self, name):
         image = name.removeprefix('rbd_id.')
-        _find(self.images, image)
+        if image not in self.images:
+            error = rados_errors.ObjectNotFound(name)
+            error.errno = errno.ENOENT
+            raise error
         self.cluster.unlisted.remove(image)
         del self.images[image]
 
@@ -449,7 +454,10 @@ class RBD:
         unlisted.remove(dest)
         unlisted.add(src)
         self.cluster.reach('rename', 'half')
-        ioctx.remove_object(f'rbd_id.{src}')
+        # librbd goes on where it cannot remove the object of the old name.
+        if not self.cluster.keeps_names:
+            unlisted.remove(src)
+            del ioctx.images[src]
 
     @_operation
     def remove(self, ioctx, name):

@@ -62,5 +62,5 @@ class RenameTest(base.FunctionalTestCase):
         self.assertEqual(self.rbd_id, self.images.id(self.old))
 
     def test_it_is_at_its_end(self) -> None:
-        librbd.RBD().rename(self.ioctx, self.old, self.new)
+        self.images.rename(self.old, self.new)
         self.finish()

@@ -207,6 +207,7 @@ class LookTestCase(PoolTestCase):
         self.assertEqual('', self.source.id('no-volume'))
 
 
+@ddt.ddt
 class RenameTestCase(PoolTestCase):
     def test_rename(self):
         stored = self.volumes[base.VOLUME]
@@ -221,6 +222,41 @@ class RenameTestCase(PoolTestCase):
         )
         self.assertIn('volumes/other', str(error))
         self.assertEqual(before, self.cluster.state())
+
+    def test_the_old_name_that_librbd_could_not_remove(self):
+        self.cluster.keeps_names = True
+        self.source.rename(base.VOLUME, 'other')
+        self.assertEqual(['other'], [*self.volumes])
+        self.assertEqual(set(), self.cluster.unlisted)
+
+    def test_the_old_name_that_cannot_be_removed_at_all(self):
+        self.cluster.keeps_names = True
+        self.cluster.fail(
+            'remove_object', self.cluster.rados.TimedOut('no answer')
+        )
+        error = self.assertRaises(
+            exceptions.CephError, self.source.rename, base.VOLUME, 'other'
+        )
+        self.assertIn('renaming volumes/', str(error))
+
+    @ddt.data(0, 1)
+    def test_one_that_broke_off_is_finished(self, steps):
+        self.cluster.fail(
+            'rename', self.timeout(), when='half', skip=steps, times=1
+        )
+        rbd_id = self.source.id(base.VOLUME)
+        self.assertRaises(
+            exceptions.CephError, self.source.rename, base.VOLUME, 'other'
+        )
+        self.assertEqual({base.VOLUME, 'other'}, {*self.volumes})
+        self.source.finish_rename(base.VOLUME, 'other', rbd_id)
+        self.assertEqual(['other'], [*self.volumes])
+        self.assertEqual(set(), self.cluster.unlisted)
+
+    def test_one_that_did_not_break_off_is_not_finished(self):
+        rbd_id = self.source.id(base.VOLUME)
+        self.source.finish_rename(base.VOLUME, 'other', rbd_id)
+        self.assertEqual([base.VOLUME], [*self.volumes])
 
 
 class FlattenTestCase(PoolTestCase):
