@@ -84,10 +84,14 @@ class SwiftUploadTest(base.FunctionalTestCase):
         image_id = self.start_upload(volume)
         self.await_data(image_id)
         self.crash()
+        # The volume waits neither for the image nor for Swift.
         self.await_volume(volume)
-        self.assertIsNone(self.images.find_image(image_id))
+        service.wait(
+            f'the deletion of {image_id}',
+            lambda: self.images.find_image(image_id) is None,
+            base.SECONDS,
+        )
         self.assert_nothing_left(volume)
-        # Neither volume nor image waits for Swift.
         service.wait(
             f'the end of {image_id}',
             lambda: not self.objects(image_id),
