@@ -39,10 +39,10 @@ class Call(Protocol):
 
 
 class AddLocation(Protocol):
-    """``GlanceImageService.add_location``, bound to the request context.
+    """glanceclient's ``add_image_location``, as one who may add locations.
 
-    Cinder 29 sends ``metadata`` as the location API's ``validation_data``,
-    of which Glance takes nothing but an empty one here.
+    :param metadata: the location API's ``validation_data``, of which Glance
+        takes nothing but an empty one here
     """
 
     def __call__(

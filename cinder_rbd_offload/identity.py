@@ -50,15 +50,15 @@ def as_owner(context: cinder_context.RequestContext) -> glance.Glance:
     # locations from that role, for images of whoever goes along.
     own = _of_glance()
     session = image_client.session()
-    as_owner = image_client.Client(context, session)
-    as_service = image_client.Client(
+    owner = image_client.Client(context, session)
+    service = image_client.Client(
         context, session, own or service_auth.get_service_auth_plugin()
     )
     return glance.Glance(
-        as_owner=as_owner,
-        as_service=as_service,
+        as_owner=owner,
+        as_service=service,
         add_location=functools.partial(
-            as_service if own else as_owner, 'add_image_location'
+            service if own else owner, 'add_image_location'
         ),
     )
 

@@ -74,7 +74,8 @@ class Patience:
                     until = self.now() + self.seconds
                 left -= fault.flowed
                 most = min(FIRST_PAUSE * 2 ** min(number, 9), LONGEST_PAUSE)
-                # So that not all come back at the same moment.
+                # By chance, so that not all come back at the same moment;
+                # nothing secret hangs on it.
                 pause = max(fault.pause, random.uniform(0, most))  # noqa: S311
                 if self.now() + pause > until:
                     raise
