@@ -17,7 +17,7 @@ TERMS = runbook.terms(PAGE.read_text())
 SOURCES = dict(runbook.sources(PACKAGE))
 LOGGED = sorted(
     {m for text in SOURCES.values() for m in runbook.logged(text)},
-    key=lambda message: message.text,
+    key=lambda message: (message.text, message.kind),
 )
 FOREIGN = [m for text in SOURCES.values() for m in runbook.foreign(text)]
 LEVELS = set(runbook.LEVELS.values())
