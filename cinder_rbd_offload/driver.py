@@ -73,15 +73,7 @@ _on_native_threads = getattr(utils, 'tpool_wrap', None) or base_rbd.tpool.Proxy
 
 @interface.volumedriver
 class RBDOffloadDriver(base_rbd.RBDDriver):
-    """Cinder's RBD driver; image uploads stay inside the Ceph cluster.
-
-    Version history:
-
-    .. code-block:: none
-
-        0.1.0 - Uploads by copy, or clone and flatten, and a Glance location
-        0.2.0 - Instant uploads, a journal, and recovery from it
-    """
+    """Cinder's RBD driver; image uploads stay inside the Ceph cluster."""
 
     VERSION = '0.2.0'
 
@@ -118,9 +110,12 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         )
         self._meter.begin()
         recovery = recover.Recovery(
-            *(identity.find, identity.act_for, identity.release, _free),
-            self._reach,
-            config.rbd_offload_location_timeout,
+            find=identity.find,
+            act_for=identity.act_for,
+            release=identity.release,
+            free=_free,
+            reach=self._reach,
+            timeout=config.rbd_offload_location_timeout,
         )
         looping = loopingcall.FixedIntervalLoopingCall(self._recover, recovery)
         looping.start(config.rbd_offload_recovery_interval)
@@ -195,12 +190,12 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         """
         # All, so that no page is short of what is left out.
         entries = super().get_manageable_snapshots(
-            *(cinder_snapshots, None, sys.maxsize, 0, [], [])
+            cinder_snapshots, None, sys.maxsize, 0, [], []
         )
         with self._connection() as connection:
             entries = manageable.only(entries, connection.source)
         return volume_utils.paginate_entries_list(
-            *(entries, marker, limit, offset, sort_keys, sort_dirs)
+            entries, marker, limit, offset, sort_keys, sort_dirs
         )
 
     @contextlib.contextmanager
@@ -208,13 +203,17 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         """Connect to Ceph, with its blocking calls on native threads."""
         with base_rbd.RADOSClient(self) as client:
             yield ceph.Connection(
-                *(self.rados, self.rbd, client.cluster, client.ioctx),
-                *(client.features, _on_native_threads),
+                self.rados,
+                self.rbd,
+                client.cluster,
+                client.ioctx,
+                client.features,
+                _on_native_threads,
             )
 
     def _journal(self, connection: ceph.Connection) -> journal_.Journal:
         return journal_.Journal(
-            *(connection.table, self.host, self._run, socket.gethostname())
+            connection.table, self.host, self._run, socket.gethostname()
         )
 
     def _recover(self, recovery: recover.Recovery) -> None:
@@ -224,7 +223,11 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                 journal = self._journal(connection)
                 recovery.run(connection, journal, self._uploads)
         except Exception as exc:
-            LOG.warning('Unfinished uploads were not looked for: %s', exc)
+            LOG.warning(
+                'Unfinished uploads were not looked for, which is done again '
+                'in rbd_offload_recovery_interval seconds: %s',
+                exc,
+            )
 
     @contextlib.contextmanager
     def _tracked(
@@ -241,7 +244,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             self._uploads.add(image_id)
             try:
                 record = journal.begin(
-                    *(image_id, volume.name, volume.id),
+                    image_id,
+                    volume.name,
+                    volume.id,
                     connection.cluster.client(),
                     keystone.expiry(),
                 )
@@ -272,8 +277,12 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         )
         assert self._settings is not None
         return attempt.Attempt(
-            *(facts, self._settings, connection),
-            *(self._journal(connection), record, api),
+            facts,
+            self._settings,
+            connection,
+            self._journal(connection),
+            record,
+            api,
         ).run()
 
     def _stream(
@@ -319,7 +328,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         """Return what an upload past Glance has sent."""
         options = swift_choice.Options.of(self.configuration)
         return swift_choice.reach(
-            *(entry.store, entry.container, options, entry.image_id)
+            entry.store, entry.container, options, entry.image_id
         )
 
     def _form(
@@ -330,7 +339,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         :raises ImageConversionNotAllowed: when they forbid it
         """
         image_utils.check_image_conversion_disable(
-            *(image_meta['disk_format'], 'raw', image_meta['id']), upload=True
+            image_meta['disk_format'], 'raw', image_meta['id'], upload=True
         )
         return form.Form(
             image_meta['disk_format'],

@@ -102,8 +102,11 @@ def delegate(context: cinder_context.RequestContext, expires: str) -> str:
         if trusts is None or not trusts.needed():
             return ''
         return trusts.create(
-            *(context.auth_token, context.user_id),
-            *(context.project_id, context.roles, expires),
+            context.auth_token,
+            context.user_id,
+            context.project_id,
+            context.roles,
+            expires,
         )
     # Then a crash may leave an image that only its owner can delete.
     except Exception as exc:
@@ -191,7 +194,8 @@ def _session() -> ks_session.Session | None:
         return None
     group = service_auth.SERVICE_USER_GROUP
     return loading.load_session_from_conf_options(
-        *(cfg.CONF, group),
+        cfg.CONF,
+        group,
         timeout=cfg.CONF[group].timeout or image_client.TIMEOUT,
     )
 

@@ -156,7 +156,7 @@ def _in_catalog(
     url = None
     with contextlib.suppress(ks_exceptions.CatalogException):
         url = auth.get_endpoint(
-            *(session,),
+            session,
             service_type=kind,
             interface=interface,
             region_name=region,

@@ -111,12 +111,18 @@ class Straight:
         """
         container = store.container or ''
         target = swift_choice.target(
-            *(store.id, container, self.settings.swift),
-            *(job.image_id, job.work.check),
+            store.id,
+            container,
+            self.settings.swift,
+            job.image_id,
+            job.work.check,
         )
         data = _Claimed(target.sink, self.record)
         publication = publish.Publication(
-            *(self.glance, data, job.image_id, target.url),
+            self.glance,
+            data,
+            job.image_id,
+            target.url,
             self.record.entry.elsewhere,
             self.settings.location_timeout,
         )
@@ -156,8 +162,13 @@ class Straight:
         with origin.opened() as source:
             size = source.size
             limits.check(
-                *(job.image_id, size, None, self.settings.image_size_cap),
-                *(self.glance.size_left(), 0, ''),
+                job.image_id,
+                size=size,
+                used=None,
+                size_cap=self.settings.image_size_cap,
+                quota=self.glance.size_left(),
+                free=0,
+                pool='',
             )
             self.record.update(
                 size=size,

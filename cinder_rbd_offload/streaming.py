@@ -77,8 +77,11 @@ class Streaming:
         source = self.connection.source
         job = job_.Job(source, source, self.record)
         origin = stream.Origin(
-            *(source, job.volume, job.snapshot, self.settings.ahead),
-            self.connection.on_native_threads,
+            source,
+            job.volume,
+            job.snapshot,
+            ahead=self.settings.ahead,
+            native=self.connection.on_native_threads,
         )
         return job, origin
 
@@ -92,14 +95,22 @@ class Streaming:
             store='',
         )
         target = sink.GlanceSink(
-            *(self.put, self.glance, job.image_id, self.headers),
-            *(self.settings.patience, job.work.check, self._reject),
+            self.put,
+            self.glance,
+            job.image_id,
+            self.headers,
+            self.settings.patience,
+            check=job.work.check,
+            reject=self._reject,
         )
         try:
             with watch.Watch(job, self.glance):
                 if stream.stream(
-                    *(origin, self.form, target),
-                    *(job.work.check, job.work.progress.report),
+                    origin,
+                    self.form,
+                    target,
+                    check=job.work.check,
+                    report=job.work.progress.report,
                 ):
                     self.record.update(stage=Stage.STARTED)
         except exceptions.ConversionFailed as exc:
@@ -123,7 +134,7 @@ class Streaming:
         """Send it straight to Swift; tell whether that was possible."""
         image_id = self.record.entry.image_id
         way = straight.Straight(
-            *(self.settings.straight, self.journal, self.record, self.glance)
+            self.settings.straight, self.journal, self.record, self.glance
         )
         try:
             store = way.store(self.form, self.store_id)

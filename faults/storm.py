@@ -136,7 +136,11 @@ class Way(abc.ABC):
             bad = f'left: {left}'
         end = 'failed' if cause else 'whole'
         return Found(
-            *(self.name, number, end, cause, bad),
+            self.name,
+            number,
+            end,
+            cause,
+            bad,
             seen='\n'.join(map(str, seen)),
         )
 
@@ -247,11 +251,16 @@ class ToGlance(Way):
         """Send it as a volume is sent."""
         body = body_.Body(
             lambda: contextlib.nullcontext(io.BytesIO(data)),
-            *(len(data), _nothing, lambda _read: None, lambda thing: thing),
+            len(data),
+            _nothing,
+            lambda _read: None,
+            lambda thing: thing,
         )
         with contextlib.closing(body):
             sink.GlanceSink(
-                *(self._put, self._glance, image_id),
+                self._put,
+                self._glance,
+                image_id,
                 {'x-image-meta-store': 'files'},
                 patience.Patience(PATIENCE),
                 _nothing,
@@ -289,7 +298,10 @@ class Straight(Way):
         What hinders the removal does not do so at the next look.
         """
         self._sink = swift.SwiftSink(
-            *(self._account, self._access, CONTAINER, image_id),
+            self._account,
+            self._access,
+            CONTAINER,
+            image_id,
             swift.Settings(2, SEGMENT, PATIENCE, SILENCE),
         )
         try:

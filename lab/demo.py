@@ -142,7 +142,11 @@ def _upload(
     with rbd.pool(state, 'images') as pool:
         occupied = rbd.used(pool, image_id)
     return demo_report.Result(
-        *(driver, seconds, independent, occupied, counted.total),
+        driver,
+        seconds,
+        independent,
+        occupied,
+        counted.total,
         same=found == expected,
     )
 

@@ -71,7 +71,8 @@ def write_readme(
     """
     file = io.StringIO()
     show(
-        *(title, results),
+        title,
+        results,
         rich.console.Console(file=file, width=WIDTH, color_system=None),
     )
     block = '\n'.join(

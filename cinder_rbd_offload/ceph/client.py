@@ -79,7 +79,7 @@ class Client:
         """
         with self.ioctx(pool) as ioctx:
             yield ceph_connection.Connection(
-                *(self.rados, self.rbd, self.handle, ioctx), self.features()
+                self.rados, self.rbd, self.handle, ioctx, self.features()
             )
 
     def ask_monitors(self, prefix: str, **words: str) -> str:

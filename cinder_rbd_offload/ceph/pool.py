@@ -171,7 +171,10 @@ class Pool:
             options['features'] &= ~self._object_map()
         with target._making(doing, name):
             clones.clone(
-                *(self._rbd, origin, (target.ioctx, name), options),
+                self._rbd,
+                origin,
+                (target.ioctx, name),
+                options,
                 protect=not lasting,
             )
 

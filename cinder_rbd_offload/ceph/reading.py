@@ -115,7 +115,7 @@ def objects(bindings: Any, image: Any) -> list[tuple[int, int]] | None:
             found.append((offset, length))
 
     image.diff_iterate(
-        *(0, image.size(), None, note), include_parent=True, whole_object=True
+        0, image.size(), None, note, include_parent=True, whole_object=True
     )
     return found
 

@@ -198,7 +198,7 @@ class _Trying:
         target = self._images
         with self._step('cloning between the pools', 'osd', target.name):
             return self._scratch.clone(
-                *(self._volumes, self._source, target, purpose), **self._shape
+                self._volumes, self._source, target, purpose, **self._shape
             )
 
     def _write(self, ioctx: Any, name: str) -> None:

@@ -19,6 +19,10 @@ from cinder_rbd_offload.upload import swift_choice
 
 DRIVER = 'cinder_rbd_offload.driver.RBDOffloadDriver'
 
+# Seconds for an operation in Ceph where rados_connect_timeout sets no limit:
+# somebody waits for a command.
+TIMEOUT = 20
+
 # Options of Cinder, with the names and defaults that they have there.
 ENABLED_BACKENDS = cfg.ListOpt('enabled_backends')
 VOLUME_NAME_TEMPLATE = cfg.StrOpt('volume_name_template', default='volume-%s')
@@ -203,6 +207,7 @@ def _backend(conf: cfg.ConfigOpts, section: str) -> Backend | None:
         raise exceptions.ConfigUnusable(f'{exc} (in [{section}])') from exc
     if value['volume_driver'] != DRIVER:
         return None
+    timeout = value['rados_connect_timeout']
     return Backend(
         section=section,
         name=value['volume_backend_name'] or section,
@@ -211,7 +216,7 @@ def _backend(conf: cfg.ConfigOpts, section: str) -> Backend | None:
             user=value['rbd_user'],
             conf=value['rbd_ceph_conf'],
             cluster=value['rbd_cluster_name'],
-            timeout=value['rados_connect_timeout'],
+            timeout=timeout if timeout >= 0 else TIMEOUT,
         ),
         object_size=value['rbd_store_chunk_size'] << 20,
         options={one.dest: value[one.dest] for one in ours},

@@ -28,10 +28,6 @@ Finding = finding.Finding
 # By how to connect, and the pools of volumes, images and their data.
 _Tried = dict[tuple[ceph.Settings, str, str, str], rights.Trials]
 
-# Seconds for an operation in Ceph where rados_connect_timeout sets no limit:
-# here somebody waits.
-_TIMEOUT = 20
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Request:
@@ -82,15 +78,11 @@ class _Examination:
         self._stores = seen.stores
         self._tried = tried
         self._settings = backend.cluster
-        if self._settings.timeout < 0:
-            self._settings = dataclasses.replace(
-                self._settings, timeout=_TIMEOUT
-            )
 
     def run(self) -> Iterator[Finding]:
         """Yield what is found; a question that fails is a finding."""
         try:
-            with ceph.connect(self._settings) as client:
+            with self._backend.connect() as client:
                 yield from self._cluster(client)
         except (
             exceptions.CephUnreachable,

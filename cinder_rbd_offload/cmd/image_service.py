@@ -85,6 +85,7 @@ def look(conf: cfg.ConfigOpts) -> image_service.GlanceSeen:
     )
     service = privileged = None
     loading.register_auth_conf_options(conf, _SERVICE_GROUP)
+    loading.register_session_conf_options(conf, _SERVICE_GROUP)
     conf.register_opt(_SEND, group=_SERVICE_GROUP)
     if conf[_SERVICE_GROUP].send_service_user_token:
         service = _User(conf, session, _SERVICE_GROUP)
@@ -98,11 +99,15 @@ def look(conf: cfg.ConfigOpts) -> image_service.GlanceSeen:
     }
     user = privileged or service
     if user and service and user.access and service.access:
-        seen['trusts_error'] = _no_trusts(session, service, user)
+        seen['trusts_error'] = _no_trusts(conf, service, user)
     try:
         urls = _urls(conf, user)
     except _ERRORS as exc:
-        return image_service.GlanceSeen(**seen, servers_error=_say(exc))
+        return image_service.GlanceSeen(
+            **seen,
+            servers_error=_say(exc),
+            stores_error='no server of it was found',
+        )
     servers = {url: _server(session, url) for url in urls}
     alive = [url for url, server in servers.items() if not server.error]
     auth = _auth(user, service)
@@ -117,15 +122,21 @@ def look(conf: cfg.ConfigOpts) -> image_service.GlanceSeen:
     return image_service.GlanceSeen(**seen, servers=tuple(servers.values()))
 
 
-def _no_trusts(
-    session: ks_session.Session, service: _User, user: _User
-) -> str:
+def _no_trusts(conf: cfg.ConfigOpts, service: _User, user: _User) -> str:
     """Ask for the trusts that Cinder has; say why there can be none.
+
+    Keystone is reached as recovery reaches it, by the certificates and the
+    time limit of the service user, and not by those that are for Glance.
 
     :returns: '' where there can be some, or none is needed
     """
-    trusts = keystone.Trusts(session, service.auth, user.auth)
     try:
+        session = loading.load_session_from_conf_options(
+            conf,
+            _SERVICE_GROUP,
+            timeout=conf[_SERVICE_GROUP].timeout or _TIMEOUT,
+        )
+        trusts = keystone.Trusts(session, service.auth, user.auth)
         if trusts.needed():
             trusts.find('')
     except _ERRORS as exc:

@@ -3,7 +3,6 @@
 
 import argparse
 from collections.abc import Iterable
-from collections.abc import Iterator
 import contextlib
 import dataclasses
 import sys
@@ -11,7 +10,6 @@ import time
 from typing import Any
 
 from cliff import lister
-from oslo_config import cfg
 from oslo_utils import units
 import rich.console
 import rich.progress
@@ -42,18 +40,42 @@ class Status(lister.Lister):
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Choose the form of the output."""
+        """Choose the form of the output; then say what is not in it.
+
+        :raises OffloadError: when a cluster could not be asked
+        """
         self._bars = parsed_args.formatter == _BARS
         if self._bars:
             parsed_args.formatter = self.formatter_default
-        return int(super().run(parsed_args))
+        code = int(super().run(parsed_args))
+        if self._unseen:
+            raise exceptions.OffloadError('; '.join(self._unseen))
+        return code
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        """Read the journals."""
+        """Read the journals.
+
+        :raises OffloadError: when no cluster could be asked
+        """
         conf = config.load(parsed_args.config_file, parsed_args.config_dir)
-        found = list(look(conf, parsed_args.backend))
+        wanted = config.backends(conf, parsed_args.backend)
+        sections = {one.section for one in wanted}
+        # Back ends on one pool have one journal.
+        pools = {(one.cluster, one.pool): one for one in wanted}
+        found: list[overview.Upload] = []
+        self._unseen: list[str] = []
+        for backend in pools.values():
+            try:
+                uploads = look(backend)
+            # One cluster that is away must not hide the others.
+            except exceptions.CephError as exc:
+                self._unseen.append(f'[{backend.section}] {exc}')
+            else:
+                found += [one for one in uploads if one.backend in sections]
+        if len(self._unseen) == len(pools):
+            raise exceptions.OffloadError('; '.join(self._unseen))
         names = [field.name for field in dataclasses.fields(overview.Upload)]
         return (
             tuple(name.capitalize() for name in names),
@@ -73,32 +95,22 @@ class Status(lister.Lister):
         return 0
 
 
-def look(
-    conf: cfg.ConfigOpts, only: str | None = None
-) -> Iterator[overview.Upload]:
-    """Yield what is under way.
+def look(backend: config.Backend) -> list[overview.Upload]:
+    """Return what is under way in the pool of a back end.
 
-    :param only: a single back end
-    :raises ConfigUnusable: when cinder.conf has no back end of ours
-    :raises CephError: when a cluster cannot be asked
+    :raises BindingsMissing: when Ceph's Python modules are not installed
+    :raises CephError: when the cluster cannot be asked
     """
-    wanted = config.backends(conf, only)
-    # Back ends on one pool have one journal.
-    pools = {(one.cluster, one.pool): one for one in wanted}
-    sections = {one.section for one in wanted}
-    for backend in pools.values():
-        with backend.connect() as client, client.ioctx(backend.pool) as ioctx:
-            table = ceph.Table(client.rados, ioctx)
-            # Nothing is written here, so it needs no host of its own.
-            records = journal.Journal(table, '', '').records()
-            tasks: tuple[ceph.Task, ...] = ()
-            # Without the manager there is still the rest to be told.
-            with contextlib.suppress(exceptions.CephError):
-                tasks = client.cluster().tasks()
-            entries = [record.entry for record in records.values()]
-            for upload in overview.uploads(entries, tasks, time.time()):
-                if upload.backend in sections:
-                    yield upload
+    with backend.connect() as client, client.ioctx(backend.pool) as ioctx:
+        table = ceph.Table(client.rados, ioctx)
+        # Nothing is written here, so it needs no host of its own.
+        records = journal.Journal(table, host='', run='').records()
+        tasks: tuple[ceph.Task, ...] = ()
+        # Without the manager there is still the rest to be told.
+        with contextlib.suppress(exceptions.CephError):
+            tasks = client.cluster().tasks()
+        entries = [record.entry for record in records.values()]
+        return overview.uploads(entries, tasks, time.time())
 
 
 def _draw(uploads: list[overview.Upload]) -> None:

@@ -39,7 +39,7 @@ def _account(store: glance.Store, options: swift_choice.Options) -> Finding:
     """Judge whether a store's account can be read; Swift is not asked."""
     try:
         place = swift_choice.target(
-            *(store.id, store.container or '', options, '')
+            store.id, store.container or '', options, ''
         )
     except exceptions.ConfigUnusable as exc:
         text, _dot, remedy = str(exc).partition('. ')

@@ -85,8 +85,11 @@ class Attempt:
         store = None
         try:
             facts = probe.gather(
-                *(self.facts, self.glance, self.connection),
-                *(self.journal, entry.volume),
+                self.facts,
+                self.glance,
+                self.connection,
+                self.journal,
+                entry.volume,
             )
             choice = plan.decide(facts)
             store = choice.store

@@ -29,7 +29,7 @@ def clone_flatten(job: job_.Job) -> None:
 def instant(job: job_.Job) -> None:
     """Make an image that reads the snapshot's data through."""
     job.source.clone(
-        *(job.volume, job.snapshot, job.target, job.draft), lasting=True
+        job.volume, job.snapshot, job.target, job.draft, lasting=True
     )
 
 

@@ -269,8 +269,12 @@ class Recovery:
             raise exceptions.NotDelegated(entry.image_id, entry.location)
         data.restore()
         publication = publish.Publication(
-            *(glance, data, entry.image_id, entry.location),
-            *(entry.elsewhere, self._timeout),
+            glance,
+            data,
+            entry.image_id,
+            entry.location,
+            entry.elsewhere,
+            self._timeout,
         )
         try:
             publication.run(entry.size)

@@ -62,8 +62,12 @@ class Form:
             size = source.size
             if self.disk_format != 'raw':
                 snapshot = convert.Snapshot(
-                    *(*names, size, used()),
-                    *(self.user, self.conf, self.keyring),
+                    *names,
+                    size,
+                    used(),
+                    self.user,
+                    self.conf,
+                    self.keyring,
                 )
                 file = stack.enter_context(
                     convert.converted(

@@ -191,7 +191,9 @@ class GlanceSink:
             raise exceptions.ImageTaken(self._image_id)
         self._reject()
         raise exceptions.UploadMismatch(
-            *(self._image_id, (body.sent, body.md5()), (size, md5)),
+            self._image_id,
+            (body.sent, body.md5()),
+            (size, md5),
             self._delete(),
         )
 

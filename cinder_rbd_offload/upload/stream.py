@@ -112,9 +112,11 @@ def stream(
 
             with form.content(source, names, used, look) as (begin, size):
                 body = body_.Body(
-                    *(begin, size, check),
-                    lambda read: report(read, size or 0),
-                    origin.native,
+                    begin,
+                    size,
+                    check=check,
+                    report=lambda read: report(read, size or 0),
+                    native=origin.native,
                 )
                 with contextlib.closing(body):
                     sink.send(body)

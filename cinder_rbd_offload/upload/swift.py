@@ -123,8 +123,13 @@ class SwiftSink:
             source.size, source.extents(), self._settings.segment, most
         )
         data = swift_data.Data(
-            *(self._client, self._image_id, source, layout),
-            *(self._halt, outcome, progress),
+            self._client,
+            self._image_id,
+            source,
+            layout,
+            halt=self._halt,
+            outcome=outcome,
+            progress=progress,
         )
         pieces = data.send(self._settings.workers)
         zero = self._send_zeros(

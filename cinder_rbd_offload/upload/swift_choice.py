@@ -106,8 +106,12 @@ def target(
     )
     url = account.location(container, swift_layout.image_name(image_id))
     sink = swift.SwiftSink(
-        *(account, options.access, container, image_id),
-        *(options.settings, check),
+        account,
+        options.access,
+        container,
+        image_id,
+        options.settings,
+        check,
     )
     return Target(sink, url)
 

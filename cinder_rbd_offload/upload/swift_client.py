@@ -115,7 +115,8 @@ class Client:
 
         def once() -> None:
             answer = self._write(
-                *(name, doing),
+                name,
+                doing,
                 {'multipart-manifest': 'put', 'heartbeat': 'on'},
                 data=manifest,
                 headers={'Accept': 'application/json', 'Etag': etag},
@@ -271,7 +272,8 @@ class Client:
         """Send one request; only what brings no answer is an error."""
         try:
             answer = self._session.request(
-                *(url, method),
+                url,
+                method,
                 raise_exc=False,
                 # A body has to be iterated over anew.
                 allow_reauth=False,

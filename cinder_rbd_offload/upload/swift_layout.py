@@ -125,7 +125,8 @@ def layout(
         runs = _merge(runs, hole)
         total = sum(end - start for start, end in runs)
     segment = max(
-        *(_up(segment, CELL), _up(-(-total // (SEGMENTS * most)), CELL)),
+        _up(segment, CELL),
+        _up(-(-total // (SEGMENTS * most)), CELL),
         # Else the cuts between segments would be pieces too many.
         hole,
     )
@@ -205,8 +206,11 @@ def read_manifest(text: bytes) -> list[Entry]:
             first, _to, last = one.get('range', f'0-{size - 1}').partition('-')
             lines.append(
                 Entry(
-                    *(one['path'].split('/', 2)[2], one['etag'], size),
-                    *(int(last) + 1 - int(first), int(first)),
+                    one['path'].split('/', 2)[2],
+                    one['etag'],
+                    size,
+                    length=int(last) + 1 - int(first),
+                    start=int(first),
                 )
             )
     except (AttributeError, IndexError, KeyError, TypeError) as exc:

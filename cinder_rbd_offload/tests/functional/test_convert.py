@@ -125,7 +125,8 @@ class ConvertTest(testtools.TestCase):
     @contextlib.contextmanager
     def opened(self, snapshot: convert.Snapshot) -> Iterator[Any]:
         with librbd.Image(
-            *(self.pool, snapshot.image),
+            self.pool,
+            snapshot.image,
             snapshot=snapshot.name,
             read_only=True,
         ) as handle:
@@ -203,8 +204,24 @@ class ConvertTest(testtools.TestCase):
         """A qcow2 that names a file of the host as its backing file."""
         header = struct.pack(
             '>4sIQIIQIIQQIIQQQQII',
-            *(b'QFI\xfb', 3, 512, 11, 16, SIZE, 0, 1, 65536, 131072),
-            *(1, 0, 0, 0, 0, 0, 4, 104),
+            b'QFI\xfb',
+            3,
+            512,
+            11,
+            16,
+            SIZE,
+            0,
+            1,
+            65536,
+            131072,
+            1,
+            0,
+            0,
+            0,
+            0,
+            0,
+            4,
+            104,
         )
         name = b'/etc/passwd'
         self.start = header.ljust(512, b'\0') + name.ljust(5 * units.Mi, b'\0')
@@ -272,9 +289,7 @@ class ConvertTest(testtools.TestCase):
                 seen.append(working(snapshot))
                 raise LookupError
 
-        self.assertRaises(
-            *(LookupError, self.image, snapshot, 'qcow2', give_up)
-        )
+        self.assertRaises(LookupError, self.image, snapshot, 'qcow2', give_up)
         self.assertFalse(seen[0].exists())
         # It is not open any more, either: a user may delete the volume.
         with librbd.Image(self.pool, snapshot.image, read_only=True) as handle:

@@ -65,7 +65,9 @@ class InstantTest(base.FunctionalTestCase):
         name = str(uuid.uuid4())
         with self.pool('images') as one, self.pool('images') as other:
             librbd.RBD().create(
-                *(one, name, 256 * base.GIB),
+                one,
+                name,
+                256 * base.GIB,
                 old_format=False,
                 features=unmapped,
             )

@@ -83,8 +83,24 @@ class LeavingTest(base.FunctionalTestCase):
         """Upload a volume that Glance refuses; return it."""
         header = struct.pack(
             '>4sIQIIQIIQQIIQQQQII',
-            *(b'QFI\xfb', 3, 512, 11, 16, base.GIB, 0, 1, 65536, 131072),
-            *(1, 0, 0, 0, 0, 0, 4, 104),
+            b'QFI\xfb',
+            3,
+            512,
+            11,
+            16,
+            base.GIB,
+            0,
+            1,
+            65536,
+            131072,
+            1,
+            0,
+            0,
+            0,
+            0,
+            0,
+            4,
+            104,
         )
         volume = self.make_volume(kind)
         with self.pool('volumes') as pool:

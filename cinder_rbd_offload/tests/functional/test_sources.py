@@ -63,7 +63,9 @@ class SourcesTest(base.FunctionalTestCase):
                     known = f'volume-{volume.id}'
                     librbd.RBD().remove(pool, known)
                     librbd.RBD().create(
-                        *(pool, known, base.GIB),
+                        pool,
+                        known,
+                        base.GIB,
                         **{'features': USUAL, 'old_format': False} | form,
                     )
                 # Across the ends of objects and stripes, and at the very end.

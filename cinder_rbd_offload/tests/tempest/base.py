@@ -135,7 +135,8 @@ class BaseUploadTest(test.BaseTestCase):
         self.addCleanup(client.wait_for_resource_deletion, volume['id'])
         self.addCleanup(
             test_utils.call_and_ignore_notfound_exc,
-            *(client.delete_volume, volume['id']),
+            client.delete_volume,
+            volume['id'],
         )
         waiters.wait_for_volume_resource_status(
             client, volume['id'], 'available'
@@ -202,7 +203,8 @@ class BaseUploadTest(test.BaseTestCase):
         self.assertTrue(
             test_utils.call_until_true(
                 lambda: client.show_image(image_id).get('os_hash_value'),
-                *(client.build_timeout, client.build_interval),
+                client.build_timeout,
+                client.build_interval,
             ),
             f'Glance has no hash of image {image_id}',
         )

@@ -62,7 +62,9 @@ class UploadTest(base.BaseUploadTest):
         )
         self.addCleanup(
             waiters.wait_for_volume_resource_status,
-            *(self.volumes_client, volume['id'], 'available'),
+            self.volumes_client,
+            volume['id'],
+            'available',
         )
         self.addCleanup(self.volumes_client.detach_volume, volume['id'])
         waiters.wait_for_volume_resource_status(

@@ -52,7 +52,8 @@ class Keystone(rm_fixture.Fixture):
         """Be out of reach."""
         for method in ('GET', 'POST', 'DELETE'):
             self.register_uri(
-                *(method, requests_mock.ANY),
+                method,
+                requests_mock.ANY,
                 exc=ks_exceptions.ConnectFailure,
             )
 

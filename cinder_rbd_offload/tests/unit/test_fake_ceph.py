@@ -204,11 +204,15 @@ class TableRefusalsTestCase(base.TestCase):
             operation.omap_cmp('key', '')
             self.assertRaises(
                 rados.ObjectNotFound,
-                *(self.ioctx.operate_write_op, operation, 'none'),
+                self.ioctx.operate_write_op,
+                operation,
+                'none',
             )
         with rados.ReadOpCtx() as operation:
             self.ioctx.get_omap_vals(operation, '', '', 10)
             self.assertRaises(
                 rados.ObjectNotFound,
-                *(self.ioctx.operate_read_op, operation, 'none'),
+                self.ioctx.operate_read_op,
+                operation,
+                'none',
             )

@@ -374,7 +374,10 @@ class DataSenderTestCase(IdentityTestCase):
         )
         self.body = body.Body(
             lambda: contextlib.nullcontext(io.BytesIO(b'the data')),
-            *(8, lambda: None, lambda _read: None, lambda thing: thing),
+            8,
+            lambda: None,
+            lambda _read: None,
+            lambda thing: thing,
         )
         self.addCleanup(self.body.close)
 

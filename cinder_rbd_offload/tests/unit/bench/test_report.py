@@ -149,7 +149,7 @@ class ReportTestCase(base.BaseTestCase):
         results = samples.run(
             samples.sample(cases.SPECKS, 'rbd cp', **step),
             samples.sample(
-                *(cases.SPECKS, 'copy'), messenger_sent=cases.MIB, **step
+                cases.SPECKS, 'copy', messenger_sent=cases.MIB, **step
             ),
         )
         *_others, table = report.tables(results)

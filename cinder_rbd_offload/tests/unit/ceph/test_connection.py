@@ -79,8 +79,12 @@ class ConnectionTestCase(base.TestCase):
         handle.connect()
         ioctx = fake_ceph.Ioctx(self.cluster, 'volumes')
         connection = ceph.Connection(
-            *(self.cluster.rados, self.cluster.rbd, handle, ioctx),
-            *(base.FEATURES, wrap),
+            self.cluster.rados,
+            self.cluster.rbd,
+            handle,
+            ioctx,
+            base.FEATURES,
+            wrap,
         )
         with connection.open_pool('images', SHAPE):
             self.assertEqual(

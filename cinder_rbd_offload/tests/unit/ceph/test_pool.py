@@ -129,7 +129,10 @@ class CopyTestCase(PoolTestCase):
         self.cluster.clone_v2 = False
         self.assertRaises(
             exceptions.CephError,
-            *(self.source.clone, base.VOLUME, 'then', self.target),
+            self.source.clone,
+            base.VOLUME,
+            'then',
+            self.target,
             *('clone', True),
         )
         self.assertEqual({}, self.images)
@@ -277,7 +280,8 @@ class FlattenTestCase(PoolTestCase):
         error = self.assertRaises(
             exceptions.CephError,
             self.source.flatten,
-            *(base.VOLUME, self.progress),
+            base.VOLUME,
+            self.progress,
         )
         self.assertIn('OperationCanceled', str(error))
         self.assertEqual(before, self.cluster.state())
@@ -301,7 +305,10 @@ class CutShortTestCase(PoolTestCase):
         self.assertRaises(
             exceptions.CephError,
             self.source.copy,
-            *(base.VOLUME, 'then', self.target, base.IMAGE),
+            base.VOLUME,
+            'then',
+            self.target,
+            base.IMAGE,
         )
         self.assertEqual({}, self.images[base.IMAGE].blocks)
         self.target.remove(base.IMAGE)

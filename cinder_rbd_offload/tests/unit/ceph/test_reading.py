@@ -64,6 +64,7 @@ class OpenSnapshotTestCase(base.TestCase):
         error = self.assertRaises(
             exceptions.CephError,
             self.source.open_snapshot,
-            *(base.VOLUME, 'gone'),
+            base.VOLUME,
+            'gone',
         )
         self.assertIn('reading volumes/volume-1@gone', str(error))

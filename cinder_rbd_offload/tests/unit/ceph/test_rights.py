@@ -30,7 +30,9 @@ class RightsTestCase(test_base.BaseTestCase):
 
     def run_it(self, source='volumes', target='images', **options):
         return rights.try_all(
-            *(self.client, source, target),
+            self.client,
+            source,
+            target,
             **options,
             now=self.clock.now,
             sleep=self.clock.sleep,

@@ -43,7 +43,11 @@ class RouteTestCase(base.BaseTestCase):
             {'rbd_offload_method': method},
         )
         facts = route.facts(
-            *(backend, 'here', stores, store, True),
+            backend,
+            'here',
+            stores,
+            store,
+            True,
             survey.ImageSeen(8, is_clone, RAW),
         )
         return list(route.check(facts, known or {}, options))

@@ -5,8 +5,11 @@ import json
 import sys
 from unittest import mock
 
+from cinder_rbd_offload import ceph
+from cinder_rbd_offload.cmd import config
 from cinder_rbd_offload.cmd import shell
 from cinder_rbd_offload.cmd import status
+from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests.unit.cmd import base
@@ -96,6 +99,28 @@ class StatusTestCase(base.TestCase):
         self.cluster.fail('connect', self.cluster.rados.TimedOut('no'))
         self.assertEqual(shell.UNUSABLE, self.run_it())
         self.assertIn('connecting to the Ceph cluster', self.errors())
+
+    def test_one_cluster_of_two_cannot_be_reached(self):
+        """What the other has is shown, and the exit code tells."""
+        self.write(base.CONF + 'rbd_cluster_name = far\n')
+        self.enter('one', 'here@fast')
+        with mock.patch.object(
+            config.Backend, 'connect', autospec=True, side_effect=self.connect
+        ):
+            self.assertEqual(
+                shell.UNUSABLE, self.run_it('-f', 'json'), self.errors()
+            )
+        self.assertEqual(
+            ['one'], [row['Image'] for row in json.loads(self.printed())]
+        )
+        self.assertIn('[slow] connecting to the Ceph cluster', self.errors())
+
+    def connect(self, backend):
+        if backend.section == 'slow':
+            raise exceptions.CephUnreachable(
+                'cinder', 'far.conf', self.cluster.rados.TimedOut('away')
+            )
+        return ceph.connect(backend.cluster)
 
     def test_it_is_a_command(self):
         self.assertIs(status.Status, shell.COMMANDS['status'])

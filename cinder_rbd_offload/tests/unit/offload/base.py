@@ -55,14 +55,22 @@ class UploadTestCase(base.TestCase):
         with self.connection() as connection:
             book = journal.Journal(connection.table, HOST, 'first')
             record = book.begin(
-                *(base.IMAGE, base.VOLUME, 'volume-id'),
-                *(connection.cluster.client(), 'one-day'),
+                base.IMAGE,
+                base.VOLUME,
+                'volume-id',
+                connection.cluster.client(),
+                'one-day',
                 clock=int,
             )
             tracking.entrust(record, self.delegate, self.released.append)
             with tracking.tracked(record, self.api(), self.released.append):
                 return attempt.Attempt(
-                    *(facts, settings, connection, book, record, self.api()),
+                    facts,
+                    settings,
+                    connection,
+                    book,
+                    record,
+                    self.api(),
                 ).run()
 
     def recover(self, host=HOST, active=(), recovery=None, node=''):
@@ -80,8 +88,10 @@ class UploadTestCase(base.TestCase):
 
     def recovery(self):
         return recover.Recovery(
-            *(self.find, self.act_for),
-            *(self.released.append, self.freed.append),
+            self.find,
+            self.act_for,
+            self.released.append,
+            self.freed.append,
             reach=self.reach,
             timeout=10,
             now=self.clock.now,
@@ -143,7 +153,9 @@ class RecoverTestCase(UploadTestCase):
         with self.connection() as connection:
             book = journal.Journal(connection.table, host, 'first')
             record = book.begin(
-                *(image_id, base.VOLUME, volume_id),
+                image_id,
+                base.VOLUME,
+                volume_id,
                 *('dead', 'one-day'),
                 clock=int,
             )

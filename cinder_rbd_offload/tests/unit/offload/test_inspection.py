@@ -21,8 +21,24 @@ def head(*parts):
 def qcow2(backing_offset=0):
     return struct.pack(
         '>4sIQIIQIIQQIIQQQQII',
-        *(b'QFI\xfb', 3, backing_offset, 10 if backing_offset else 0, 16),
-        *(units.Gi, 0, 1, 65536, 131072, 1, 0, 0, 0, 0, 0, 4, 104),
+        b'QFI\xfb',
+        3,
+        backing_offset,
+        10 if backing_offset else 0,
+        16,
+        units.Gi,
+        0,
+        1,
+        65536,
+        131072,
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+        4,
+        104,
     )
 
 

@@ -140,7 +140,11 @@ class RecordTestCase(JournalTestCase):
         record = self.begin()
         self.assertEqual(
             journal.Entry(
-                *(base.IMAGE, base.VOLUME, 'volume-id', 'here@ceph', 'first'),
+                base.IMAGE,
+                base.VOLUME,
+                'volume-id',
+                'here@ceph',
+                'first',
                 node='one',
                 clients=('me',),
                 expires='one-day',

@@ -102,7 +102,9 @@ class RememberTestCase(base.TestCase):
         with self.connection() as connection:
             book = journal.Journal(connection.table, 'here', 'first')
             findings.remember(
-                *(book, findings.clones(store), reads_through),
+                book,
+                findings.clones(store),
+                reads_through,
                 now=lambda: at,
             )
 
@@ -110,7 +112,11 @@ class RememberTestCase(base.TestCase):
         with self.connection() as connection:
             book = journal.Journal(connection.table, host, 'second')
             return probe.gather(
-                *(ASKED, self.api(), connection, book, base.VOLUME),
+                ASKED,
+                self.api(),
+                connection,
+                book,
+                base.VOLUME,
                 now=lambda: at,
             ).reads_through
 

@@ -192,7 +192,9 @@ class GlanceTestCase(PublicationTestCase):
                 'open',
                 functools.partial(
                     self.glance.take_other_data,
-                    *(base.IMAGE, base.SIZE, stores),
+                    base.IMAGE,
+                    base.SIZE,
+                    stores,
                 ),
                 times=1,
             )

@@ -152,7 +152,9 @@ class TrackingTestCase(base.TestCase):
         raised = self.assertRaises(
             (exceptions.CephError, exceptions.EntryUnknown),
             tracking.entrust,
-            *(self.record, self.delegate, self.released.append),
+            self.record,
+            self.delegate,
+            self.released.append,
         )
         self.assertIs(error, type(raised))
         self.assertEqual(['another'], self.released)

@@ -215,7 +215,9 @@ class ScenariosTestCase(base.BaseTestCase):
         self.cloud.wrong.add('store')
         self.assertRaises(
             matchers.MismatchError,
-            *(self.run_scenario, 'Fallback', 'test_another_store'),
+            self.run_scenario,
+            'Fallback',
+            'test_another_store',
         )
 
     @ddt.data('files', '')

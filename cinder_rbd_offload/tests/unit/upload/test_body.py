@@ -25,7 +25,8 @@ class BodyTestCase(base.BaseTestCase):
 
     def make(self, size, check=None):
         made = body.Body(
-            *(self.begin, size),
+            self.begin,
+            size,
             check or (lambda: next(self.checks)),
             self.reported.append,
             lambda thing: thing,

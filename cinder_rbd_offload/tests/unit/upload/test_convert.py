@@ -407,8 +407,11 @@ class ConvertTestCase(TestCase):
     def test_a_compression_that_nobody_knows(self):
         settings = convert.Settings(str(self.directory), compression='xz')
         error = self.assertRaises(
-            *(exceptions.ConversionFailed, convert.compressed),
-            *(mock.sentinel.file, settings, 'image 1'),
+            exceptions.ConversionFailed,
+            convert.compressed,
+            mock.sentinel.file,
+            settings,
+            'image 1',
         )
         self.assertIn(
             "compressing image 1 failed: compression_format is 'xz'",

@@ -242,7 +242,8 @@ class FaultsTestCase(StoreTestCase):
         self.order(503, where=where, times=6)
         error = self.assertRaises(
             glance_store.BackendException,
-            *(self.add, store),
+            self.add,
+            store,
             size=SIZE if known else 0,
         )
         self.assertIn('503', str(error))
@@ -493,8 +494,11 @@ class SourceTestCase(StoreTestCase):
             store.large_object_size = 2 * SIZE
         error = self.assertRaises(
             type(gone),
-            *(store.add, IMAGE, Stream(DATA[:-1], gone)),
-            *(SIZE if known else 0, 'sha512'),
+            store.add,
+            IMAGE,
+            Stream(DATA[:-1], gone),
+            SIZE if known else 0,
+            'sha512',
         )
         self.assertIs(gone, error)
         puts = [
@@ -577,7 +581,8 @@ class BufferTestCase(StoreTestCase):
         self.order(503, where='00002')
         error = self.assertRaises(
             glance_store.BackendException,
-            *(self.add, self.store(buffered=False)),
+            self.add,
+            self.store(buffered=False),
         )
         self.assertIn('503', str(error))
         self.assertIn('no buffer is configured', str(error))
@@ -617,7 +622,7 @@ class BufferTestCase(StoreTestCase):
     def test_a_directory_that_is_not_there(self):
         self.assertRaises(
             glance_store.BadStoreConfiguration,
-            *(self.store,),
+            self.store,
             swift_upload_buffer_dir='/none',
         )
 

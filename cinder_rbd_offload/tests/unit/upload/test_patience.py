@@ -49,7 +49,8 @@ class PatienceTestCase(base.BaseTestCase):
             return 'a result'
 
         return patience.Patience(seconds, 3, self.clock.now, self.sleep).run(
-            *(once, lambda: self.check()),
+            once,
+            lambda: self.check(),
             lambda _fault, pause: self.pauses.append(pause),
         )
 

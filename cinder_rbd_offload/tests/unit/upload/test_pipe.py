@@ -191,8 +191,11 @@ class PipeTestCase(base.BaseTestCase):
 
     def test_a_program_that_is_not_there(self):
         error = self.assertRaises(
-            *(exceptions.ConversionFailed, pipe.Pipe, 'testing'),
-            *(('/nowhere/gzip',), Source(b'')),
+            exceptions.ConversionFailed,
+            pipe.Pipe,
+            'testing',
+            ('/nowhere/gzip',),
+            Source(b''),
         )
         self.assertIn('/nowhere/gzip cannot be started', str(error))
 
@@ -223,7 +226,8 @@ class PipeTestCase(base.BaseTestCase):
 
     def test_a_program_that_cannot_complain_any_more(self):
         with mock.patch.object(
-            *(pipe.Pipe, '_listen'),
+            pipe.Pipe,
+            '_listen',
             autospec=True,
             side_effect=pipe.Pipe._listen,
         ) as listen:

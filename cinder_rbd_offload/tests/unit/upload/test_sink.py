@@ -58,15 +58,22 @@ class GlanceSinkTestCase(base.TestCase):
         self.rejected = []
         self.body = self.make_body(len(DATA))
         self.sink = sink.GlanceSink(
-            *(self.put, self.api(), IMAGE, {'x-image-meta-store': 'far'}),
+            self.put,
+            self.api(),
+            IMAGE,
+            {'x-image-meta-store': 'far'},
             patience.Patience(60, 5, self.clock.now, self.clock.sleep),
-            *(self.check, self.reject),
+            self.check,
+            self.reject,
         )
 
     def make_body(self, size):
         made = body.Body(
-            *(lambda: contextlib.nullcontext(File()), size, self.check),
-            *(lambda _read: None, lambda thing: thing),
+            lambda: contextlib.nullcontext(File()),
+            size,
+            self.check,
+            lambda _read: None,
+            lambda thing: thing,
         )
         self.addCleanup(made.close)
         return made
@@ -265,7 +272,8 @@ class GlanceSinkTestCase(base.TestCase):
         self.faults = [corrupt]
         self.assertFails(
             exceptions.UploadMismatch,
-            *(f'has {len(data)} bytes', f'{len(DATA)} bytes of MD5'),
+            f'has {len(data)} bytes',
+            f'{len(DATA)} bytes of MD5',
         )
         self.assertNotIn(IMAGE, self.glance.images)
         self.assertEqual([True], self.rejected)

@@ -40,11 +40,14 @@ class StreamTestCase(base.TestCase):
 
     def stream(self):
         origin = stream.Origin(
-            *(self.pool('volumes'), base.VOLUME, SNAPSHOT, 1 << 20),
+            self.pool('volumes'),
+            base.VOLUME,
+            SNAPSHOT,
+            1 << 20,
             lambda thing: thing,
         )
         return stream.stream(
-            *(origin, self.form, self, lambda: None, self.report)
+            origin, self.form, self, lambda: None, self.report
         )
 
     def report(self, read, total):

@@ -33,7 +33,9 @@ class RunTestCase(base.BaseTestCase):
         clock = fake_glance.Clock()
         return swift_faults.run(
             patience.Patience(seconds, 5, clock.now, clock.sleep),
-            *(lambda: None, 'doing it', once),
+            lambda: None,
+            'doing it',
+            once,
         )
 
     def test_a_fault(self):
