@@ -51,6 +51,7 @@ from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_reference
 from lab import client
 from lab import lab as lab_lab
+from lab import service
 from lab import swift as lab_swift
 
 MIB = 1 << 20
@@ -131,7 +132,7 @@ class Way(abc.ABC):
         bad = bad or self._look(image_id, data, cause)
         if self.counts and not bad:
             bad = self._count(seen, len(data))
-        self.images.delete_image(image_id, ignore_missing=True)
+        self._delete(image_id)
         if not bad and (left := self.left(image_id)):
             bad = f'left: {left}'
         end = 'failed' if cause else 'whole'
@@ -169,6 +170,19 @@ class Way(abc.ABC):
             seconds=2 * SILENCE,
             retry_after=chance.choice((None, None, 0, 1)),
         )
+
+    def _delete(self, image_id: str) -> None:
+        """Delete an image, again where Glance cannot do so just now.
+
+        On a busy machine Keystone may be silent for longer than Glance's store
+        waits here.
+        """
+
+        def deleted() -> bool:
+            self.images.delete_image(image_id, ignore_missing=True)
+            return True
+
+        service.wait(f'deleting image {image_id}', deleted, SETTLING)
 
     def _look(self, image_id: str, data: bytes, cause: str) -> str:
         """Say what is wrong with what there is of an image."""
@@ -445,7 +459,7 @@ def _storm(lab: lab_lab.Lab, rounds: int, seed: int) -> int:
                         print(f'BAD {found.way} {number}: {found.bad}')
                         print(f'{found.cause}\n{found.seen}', flush=True)
                     elif number % 50 == 0:
-                        print(f'round {number}', flush=True)
+                        print(f'{way.name}: round {number}', flush=True)
 
     makers: tuple[Callable[[lab_lab.Lab], Way], ...]
     makers = (ToGlance, Straight, Store)
