@@ -175,8 +175,7 @@ class Straight:
                 bytes=job.source.used(job.volume, job.snapshot) or size,
             )
             readable = origin.native(source)
-            head = readable.pread(0, min(inspection.HEAD, size))
-            if reason := inspection.doubt(head):
+            if reason := inspection.doubt_of(readable):
                 raise exceptions.FormatDoubtful(job.volume, reason)
             target.send(
                 readable, lambda done: job.work.progress.report(done, size)

@@ -113,7 +113,7 @@ class Streaming:
                     report=job.work.progress.report,
                 ):
                     self.record.update(stage=Stage.STARTED)
-        except exceptions.ConversionFailed as exc:
+        except (exceptions.ConversionFailed, exceptions.FormatDoubtful) as exc:
             if not exc.retriable:
                 raise
             LOG.warning(

@@ -5,15 +5,15 @@ from cinder_rbd_offload.exceptions import base
 
 
 class FormatDoubtful(base.OffloadError):
-    """The data has a format that Glance might refuse; it is to judge.
+    """The data has a format that an ordinary upload might refuse.
 
     :param reason: what was found
     """
 
     def __init__(self, volume: str, reason: str) -> None:
         super().__init__(
-            f'{volume} is not plainly a raw disk: {reason}. Glance inspects '
-            'what it is sent, and decides'
+            f'{volume} is not plainly a raw disk: {reason}. The checks of an '
+            'ordinary upload decide about it'
         )
 
 

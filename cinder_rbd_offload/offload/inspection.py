@@ -9,6 +9,7 @@ its own options.
 """
 
 import io
+from typing import Protocol
 
 from oslo_utils.imageutils import format_inspector
 
@@ -17,11 +18,38 @@ from oslo_utils.imageutils import format_inspector
 HEAD = 1 << 20
 
 
+# A text at the start that the inspector of VMDK takes for a descriptor.
+_DESCRIPTOR = b'createtype="'
+
+
+class Readable(Protocol):
+    """What can be read at any place, such as a source of the upload room."""
+
+    size: int
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """Return the bytes at an offset."""
+        ...
+
+
+def doubt_of(readable: Readable) -> str:
+    """Say what Glance could have against data; see :func:`doubt`.
+
+    :raises CephError: when it could not be read
+    """
+    return doubt(readable.pread(0, min(HEAD, readable.size)))
+
+
 def doubt(head: bytes) -> str:
     """Say what Glance could have against data as a raw image.
 
-    The rules are those of an upload (glance/location.py, set_data): one
-    format, or an ISO that is bootable as a disk; and one that is safe.
+    The rules are those of an upload (glance/location.py of Glance 33,
+    set_data): one format, and one that is safe. An ISO that is bootable as a
+    disk has two; Glance takes it as an ISO only.
+
+    Where the verdict depends on how the data happens to be cut when it
+    arrives, there is doubt: the inspector of VHDX registers one of its regions
+    a chunk late, and that of VMDK reads a descriptor within the first chunk.
 
     :param head: the first :data:`HEAD` bytes of the data, or all of it
     :returns: the reason to doubt, or '' if Glance takes the data for sure
@@ -34,8 +62,10 @@ def doubt(head: bytes) -> str:
         found = {str(one): one for one in wrapper.formats or ()}
         if not found:
             return 'its format does not show at its start'
-        if found.keys() == {'iso', 'gpt'}:
-            del found['gpt']
+        if 'vhdx' in found:
+            return 'it has the header of a VHDX'
+        if head[:512].isascii() and _DESCRIPTOR in head.lower():
+            return 'it may be the descriptor of a VMDK'
         if len(found) > 1:
             return f'it is of several formats at once: {", ".join(found)}'
         name, inspector = found.popitem()

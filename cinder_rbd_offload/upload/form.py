@@ -12,6 +12,7 @@ import dataclasses
 import io
 import os
 
+from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.upload import body
 from cinder_rbd_offload.upload import convert
 from cinder_rbd_offload.upload import source as source_
@@ -29,6 +30,8 @@ class Form:
     :param user: the cephx user; None for librados' own
     :param conf: the path of ceph.conf; '' for librados' own
     :param keyring: the path of the keyring
+    :param doubt: says what speaks against a source as a raw disk; '' for
+        nothing
     """
 
     disk_format: str
@@ -37,6 +40,7 @@ class Form:
     user: str | None = None
     conf: str = ''
     keyring: str = ''
+    doubt: Callable[[source_.Source], str] = lambda _source: ''
 
     @contextlib.contextmanager
     def content(
@@ -55,11 +59,16 @@ class Form:
             done; what it raises ends that
         :returns: what begins to read it, each time from the start; and its
             size in bytes, or None where only its end tells
+        :raises FormatDoubtful: when Glance would not see what it is made of,
+            and that is not plainly a raw disk
         :raises ConversionFailed: when it cannot be converted
         """
         with contextlib.ExitStack() as stack:
             file: source_.Source | io.FileIO = source
             size = source.size
+            hidden = self.disk_format != 'raw' or self.compressed
+            if hidden and (reason := self.doubt(source)):
+                raise exceptions.FormatDoubtful(names[1], reason)
             if self.disk_format != 'raw':
                 snapshot = convert.Snapshot(
                     *names,

@@ -17,6 +17,7 @@ from oslo_config import fixture as config_fixture
 from cinder_rbd_offload import driver
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import identity
+from cinder_rbd_offload.offload import inspection
 from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests.unit import base
@@ -158,6 +159,16 @@ class StreamTestCase(StreamingTestCase):
         self.assertLeftToCinder()
         self.assertIn('WARNING Image', self.logs.output)
         self.assertIn('no driver rbd', self.logs.output)
+        self.assertEnded()
+
+    @ddt.data(('qcow2', 'bare'), ('raw', 'compressed'))
+    @ddt.unpack
+    def test_a_header_that_would_be_hidden(self, disk_format, container):
+        """Cinder's own checks of what is in the volume give the verdict."""
+        self.patch(inspection, 'doubt', return_value='it is QED')
+        self.upload(disk_format, container)
+        self.assertLeftToCinder()
+        self.assertIn('it is QED', self.logs.output)
         self.assertEnded()
 
     def test_a_conversion_without_room(self):
