@@ -23,7 +23,6 @@ import uuid
 from cinder.volume.drivers import rbd as base_rbd
 
 from cinder import context as cinder_context
-from cinder import exception as cinder_exception
 from cinder.image import glance as cinder_glance
 from cinder.image import image_utils
 from cinder import interface
@@ -44,6 +43,7 @@ from cinder_rbd_offload import identity
 from cinder_rbd_offload import keystone
 from cinder_rbd_offload.metrics import meter
 from cinder_rbd_offload.offload import attempt
+from cinder_rbd_offload.offload import inspection
 from cinder_rbd_offload.offload import job as job_
 from cinder_rbd_offload.offload import journal as journal_
 from cinder_rbd_offload.offload import manageable
@@ -60,6 +60,7 @@ from cinder_rbd_offload.upload import patience
 from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_choice
 from cinder_rbd_offload import user_messages
+from cinder_rbd_offload import volume_status
 
 LOG = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         super().__init__(*args, **kwargs)
         self.configuration.append_config_values(_OPTS)
         self._run = ''
+        self._looping: loopingcall.FixedIntervalLoopingCall | None = None
         # The images that this process works on.
         self._uploads: set[str] = set()
         self._settings: attempt.Settings | None = None
@@ -113,12 +115,17 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             find=identity.find,
             act_for=identity.act_for,
             release=identity.release,
-            free=_free,
+            free=volume_status.free,
             reach=self._reach,
             timeout=config.rbd_offload_location_timeout,
         )
-        looping = loopingcall.FixedIntervalLoopingCall(self._recover, recovery)
-        looping.start(config.rbd_offload_recovery_interval)
+        # Cinder sets a process up again after some errors.
+        if self._looping:
+            self._looping.stop()
+        self._looping = loopingcall.FixedIntervalLoopingCall(
+            self._recover, recovery
+        )
+        self._looping.start(config.rbd_offload_recovery_interval)
 
     def copy_volume_to_image(
         self,
@@ -148,7 +155,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                     tracked = stack.enter_context(
                         self._tracked(context, volume, image_meta['id'], api)
                     )
-                except exceptions.EntryUnknown:
+                except (exceptions.EntryUnknown, exceptions.TakenOver):
                     raise
                 # Without a journal there is still the ordinary upload, which
                 # succeeds, or says what is wrong.
@@ -238,6 +245,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
         api: glance.Glance,
     ) -> Iterator[tuple[ceph.Connection, journal_.Record]]:
         """Have an upload in the journal, from here to its end."""
+        # The same request, delivered twice.
+        if image_id in self._uploads:
+            raise exceptions.TakenOver(image_id)
         with self._connection() as connection:
             journal = self._journal(connection)
             # Before it is written, or recovery might take it for left over.
@@ -353,6 +363,7 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             self._active_config['user'],
             self._active_config['conf'] or '',
             connection.cluster.keyring(),
+            inspection.doubt_of,
         )
 
 
@@ -382,20 +393,3 @@ def _ordinary(
     job = job_.Job(connection.source, connection.source, record)
     with watch.Watch(job):
         yield
-
-
-def _free(volume_id: str) -> None:
-    """Give a volume the status back that an upload took from it.
-
-    Cinder itself does so where an upload ends, but not after a crash.
-    """
-    context = cinder_context.get_admin_context()
-    try:
-        volume = objects.Volume.get_by_id(context, volume_id)
-    except cinder_exception.VolumeNotFound:
-        return
-    attached = any(
-        one.attach_status == 'attached' for one in volume.volume_attachment
-    )
-    status = 'in-use' if attached else 'available'
-    volume.conditional_update({'status': status}, {'status': 'uploading'})

@@ -13,6 +13,10 @@ from cinder_rbd_offload import exceptions
 # snapshot, and its parent's snapshot may be removed before it.
 _CLONE_V2 = 'mimic'
 
+# Seconds for which a connection is shut out: longer than any machine may stand
+# still. Ceph's own default is an hour.
+_SHUT_OUT_SECONDS = 7 * 24 * 60 * 60
+
 # Seconds that the manager has to answer; one that is away keeps a command.
 _MANAGER_SECONDS = 10
 
@@ -68,7 +72,7 @@ class Cluster:
         """
         doing = f'shutting out client {client}'
         with errors.named(self._rados, doing, '', daemon='monitor'):
-            self._handle.blocklist_add(client)
+            self._handle.blocklist_add(client, _SHUT_OUT_SECONDS)
 
     def has_clone_v2(self) -> bool:
         """Tell whether clones are made without a protected snapshot."""

@@ -11,6 +11,7 @@ from cinder_rbd_offload.ceph import errors
 from cinder_rbd_offload.ceph import pool
 from cinder_rbd_offload.ceph import shape as shape_
 from cinder_rbd_offload.ceph import table
+from cinder_rbd_offload import exceptions
 
 
 def _same(thing: Any) -> Any:
@@ -24,11 +25,19 @@ def opened(rados: Any, handle: Any, name: str) -> Iterator[Any]:
     :param rados: the ``rados`` module
     :param handle: a connected ``rados.Rados``
     :param name: the pool's
-    :raises CephError: when there is no such pool
+    In a pool that is full, or has reached its quota, operations fail instead
+    of waiting for room, and what makes room is done.
+
+    :raises PoolMissing: when there is no such pool
+    :raises CephError: when it could not be opened
     """
     with errors.named(rados, f'opening pool {name}', name):
-        ioctx = handle.open_ioctx(name)
+        try:
+            ioctx = handle.open_ioctx(name)
+        except rados.ObjectNotFound as exc:
+            raise exceptions.PoolMissing(name) from exc
     try:
+        ioctx.set_osdmap_full_try()
         yield ioctx
     finally:
         ioctx.close()
@@ -61,6 +70,8 @@ class Connection:
         self._rbd = rbd
         self._handle = handle
         self.on_native_threads = wrap
+        # As in opened().
+        ioctx.set_osdmap_full_try()
         self.cluster: cluster.Cluster = wrap(cluster.Cluster(rados, handle))
         self.source: pool.Pool = wrap(
             pool.Pool(rbd, ioctx, shape_.Shape(features))
@@ -72,7 +83,8 @@ class Connection:
         """Open another pool of the cluster.
 
         :param shape: the form of images that are made there
-        :raises CephError: when there is no such pool
+        :raises PoolMissing: when there is no such pool
+        :raises CephError: when it could not be opened
         """
         with opened(self._rados, self._handle, name) as ioctx:
             yield self.on_native_threads(pool.Pool(self._rbd, ioctx, shape))

@@ -3,9 +3,13 @@
 
 from collections.abc import Iterator
 import contextlib
+import errno
 from typing import Any
 
 from cinder_rbd_offload import exceptions
+
+# What an OSD answers for a full pool, and for one at its quota.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
@@ -25,6 +29,7 @@ def named(
     :param daemon: whose capability it needs: ``OSD``, ``monitor`` or
         ``manager``
     :raises CephNotPermitted: when the cephx user lacks a capability
+    :raises PoolExhausted: when the pool has no room for it
     :raises CephError: when the operation failed
     """
     denied = [bindings.PermissionError]
@@ -35,4 +40,8 @@ def named(
     except tuple(denied) as exc:
         raise exceptions.CephNotPermitted(doing, pool, daemon) from exc
     except bindings.Error as exc:
+        # A limit of snapshots is a quota as well.
+        full = getattr(exc, 'errno', None) in _FULL
+        if full and error is exceptions.CephError:
+            raise exceptions.PoolExhausted(doing, pool) from exc
         raise error(doing, exc) from exc

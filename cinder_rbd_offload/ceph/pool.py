@@ -58,6 +58,18 @@ class Pool:
             except self._rbd.ImageNotFound:
                 return ''
 
+    def listed_id(self, image: str) -> str:
+        """Return the id that the pool's directory has of a name; '' for none.
+
+        Unlike :meth:`id` it finds an image whose removal broke off: librbd
+        16.2 removes the header first, and the name in the directory last.
+        """
+        with self._doing(f'listing the images of pool {self.name}'):
+            found = self._rbd.RBD().list2(self.ioctx)
+            return next(
+                (str(one['id']) for one in found if one['name'] == image), ''
+            )
+
     def used(self, image: str, snapshot: str | None = None) -> int | None:
         """Return the bytes of an image's objects, its parents' included.
 
@@ -329,9 +341,7 @@ class Pool:
         with contextlib.suppress(self._rbd.ImageNotFound):
             with self._open(image) as handle:
                 if snapshot in snapshots.names(handle):
-                    if handle.is_protected_snap(snapshot):
-                        handle.unprotect_snap(snapshot)
-                    handle.remove_snap(snapshot)
+                    snapshots.remove(self._rbd, handle, snapshot)
                 # librbd puts it in the trash of snapshots first. There it is
                 # left by a client that is killed, or for a clone to read.
                 for left in snapshots.in_trash(self._rbd, handle, snapshot):

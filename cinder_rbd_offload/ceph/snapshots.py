@@ -12,6 +12,25 @@ def names(handle: Any) -> set[str]:
     return {snapshot['name'] for snapshot in handle.list_snaps()}
 
 
+def remove(bindings: Any, handle: Any, name: str) -> None:
+    """Remove a snapshot of an open image, protected or not.
+
+    :param bindings: the ``rbd`` module; its errors are raised
+    """
+    if handle.is_protected_snap(name):
+        handle.unprotect_snap(name)
+    try:
+        handle.remove_snap(name)
+    except bindings.ImageBusy as busy:
+        # A client that was killed within the first has left it neither
+        # protected nor not.
+        try:
+            handle.unprotect_snap(name)
+        except bindings.InvalidArgument:
+            raise busy from None
+        handle.remove_snap(name)
+
+
 def trash(bindings: Any, handle: Any) -> list[dict[str, Any]]:
     """Return the snapshots that are in the trash, as librbd tells them.
 

@@ -69,7 +69,10 @@ class Table:
                 self._ioctx.operate_read_op(operation, self.OBJECT)
             except self._rados.ObjectNotFound:
                 return {}
-            return {key: value.decode() for key, value in records}
+            # One that cannot be read must not hide the others.
+            return {
+                key: value.decode(errors='replace') for key, value in records
+            }
 
     def _doing(self, doing: str) -> Any:
         return errors.named(

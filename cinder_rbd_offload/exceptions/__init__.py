@@ -8,12 +8,14 @@
     |   +-- CephNotPermitted the cephx user lacks a capability
     |   +-- CephUnreachable  there is no connection to the cluster
     |   +-- ImageExists      the image's name is taken in Glance's pool
+    |   +-- PoolExhausted    a pool became full while it was written to
+    |   +-- PoolMissing      the cluster has no pool of that name
     |   +-- SnapshotFailed   a volume's snapshot could not be taken
     +-- BindingsMissing      Ceph's Python modules are not installed
     +-- ConfigUnusable       cinder.conf does not say what is needed of it
     +-- ConversionFailed     a program that converts or compresses has failed
     |   +-- NoSpace          its temporary file did not fit
-    +-- FormatDoubtful       Glance should judge the data as it uploads it
+    +-- FormatDoubtful       the checks of an ordinary upload should judge it
     +-- NoRoom               the image would exceed a limit
     |   +-- PoolFull         that of the store's pool, not one of the user's
     +-- NotPublished         Glance has not taken the data, and never will
@@ -49,6 +51,8 @@ from cinder_rbd_offload.exceptions.ceph import CephNotPermitted
 from cinder_rbd_offload.exceptions.ceph import CephUnreachable
 from cinder_rbd_offload.exceptions.ceph import ConfigUnusable
 from cinder_rbd_offload.exceptions.ceph import ImageExists
+from cinder_rbd_offload.exceptions.ceph import PoolExhausted
+from cinder_rbd_offload.exceptions.ceph import PoolMissing
 from cinder_rbd_offload.exceptions.ceph import SnapshotFailed
 from cinder_rbd_offload.exceptions.glance import FormatDoubtful
 from cinder_rbd_offload.exceptions.glance import ImageGone
@@ -96,7 +100,9 @@ __all__ = [
     'NotPublished',
     'NotUndone',
     'OffloadError',
+    'PoolExhausted',
     'PoolFull',
+    'PoolMissing',
     'RewindRefused',
     'SnapshotFailed',
     'SourceEnded',

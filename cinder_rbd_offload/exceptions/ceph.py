@@ -65,6 +65,32 @@ class ImageExists(CephError):
         )
 
 
+class PoolMissing(CephError):
+    """The cluster has no pool of that name."""
+
+    def __init__(self, pool: str) -> None:
+        base.OffloadError.__init__(
+            self,
+            f'there is no pool {pool} in the Ceph cluster: check rbd_pool in '
+            "cinder.conf, and the pool of Glance's store",
+        )
+
+
+class PoolExhausted(CephError):
+    """A pool became full, or reached its quota, while it was written to.
+
+    :param doing: what was attempted
+    :param pool: the pool
+    """
+
+    def __init__(self, doing: str, pool: str) -> None:
+        base.OffloadError.__init__(
+            self,
+            f'{doing} failed: pool {pool}, or the pool of its data, is full '
+            'or has reached its quota; free some of it, or add to it',
+        )
+
+
 class SnapshotFailed(CephError):
     """A volume's snapshot could not be taken.
 

@@ -80,12 +80,18 @@ class Job:
 
         The image in Glance must not point to it.
 
+        :raises TakenOver: when another host works on the upload now
         :raises CephError: when some of it is still there
         """
+        # Whoever stood still for long may have been overtaken unawares.
+        self.record.update()
         rbd_id = self.record.entry.rbd_id
         if rbd_id:
             self.target.finish_rename(self.draft, self.image_id, rbd_id)
         self.target.remove(self.draft)
-        if rbd_id and self.target.id(self.image_id) == rbd_id:
+        if rbd_id and rbd_id in (
+            self.target.id(self.image_id),
+            self.target.listed_id(self.image_id),
+        ):
             self.target.remove(self.image_id)
         self.source.drop_snapshot(self.volume, self.snapshot)

@@ -44,6 +44,7 @@ nothing any more; and what a dead one had open is closed.
 """
 
 from collections.abc import Callable
+from collections.abc import Mapping
 import dataclasses
 import enum
 import json
@@ -117,6 +118,8 @@ class Entry:
     :param done: objects of the volume that are done
     :param total: objects of the volume in all
     :param bytes: an estimate of the bytes that have to be moved; 0 for none
+    :param freed: whether the volume has its status back, and whoever takes
+        the entry over need not give it that
     """
 
     image_id: str
@@ -143,6 +146,7 @@ class Entry:
     done: int = 0
     total: int = 0
     bytes: int = 0
+    freed: bool = False
 
     @property
     def owner(self) -> tuple[str, str]:
@@ -188,12 +192,31 @@ class Record:
         :raises CephError: when the entry could not be written
         """
         with self._lock:
-            beat = self.entry.beat + 1
-            entry = dataclasses.replace(self.entry, beat=beat, **changes)
-            self._swap(entry, entry.to_text())
+            entry = self._changed(changes)
+            text = entry.to_text()
+            # A change whose answer was lost looks as if another had made it.
+            if not self._swap(text) and not self._swap_own(entry, text):
+                raise exceptions.TakenOver(entry.image_id)
             self.entry = entry
             if method := changes.get('method'):
                 self.methods.append(method)
+
+    def take(self, **changes: Any) -> bool:
+        """Change fields of an entry that was read a while ago.
+
+        Unlike :meth:`update` it does not forgive that the entry has changed,
+        not even by this very process: that may have an upload of its own
+        there, which has come further or has ended meanwhile.
+
+        :returns: False where it has changed, and nothing was written
+        :raises CephError: when the entry could not be written
+        """
+        with self._lock:
+            entry = self._changed(changes)
+            if not self._swap(entry.to_text()):
+                return False
+            self.entry = entry
+            return True
 
     def strike(self) -> None:
         """Take the entry out; nothing is left to do.
@@ -202,22 +225,34 @@ class Record:
         :raises CephError: when the entry could not be taken out
         """
         with self._lock:
-            self._swap(self.entry, '')
+            if not self._swap('') and not self._swap_own(self.entry, ''):
+                raise exceptions.TakenOver(self.entry.image_id)
 
-    def _swap(self, entry: Entry, text: str) -> None:
-        """Write a text in place of the last; or fail, if that is not there.
+    def _changed(self, changes: Mapping[str, Any]) -> Entry:
+        return dataclasses.replace(
+            self.entry, beat=self.entry.beat + 1, **changes
+        )
 
-        :param entry: says who writes
-        """
-        key = entry.image_id
+    def _swap(self, text: str) -> bool:
+        """Write a text in place of the last; tell whether it is there."""
+        key = self.entry.image_id
         if not self._table.swap(key, self._text, text):
-            # A change whose answer was lost looks as if another had made it.
-            now = self._table.read().get(key, '')
-            if now != text and not (
-                _is_by(now, entry) and self._table.swap(key, now, text)
-            ):
-                raise exceptions.TakenOver(key)
+            # It was written all the same if only the answer was lost.
+            if self._table.read().get(key, '') != text:
+                return False
         self._text = text
+        return True
+
+    def _swap_own(self, entry: Entry, text: str) -> bool:
+        """Write a text in place of another by the same owner, if it is one.
+
+        :param entry: says who that is
+        """
+        now = self._table.read().get(entry.image_id, '')
+        if not _is_by(now, entry):
+            return False
+        self._text = now
+        return self._swap(text)
 
 
 class Journal:
@@ -306,16 +341,12 @@ class Journal:
         if self.of_this_run(record.entry):
             # Its last one is closed, now that nobody here works on it.
             before = before[:-1]
-        try:
-            record.update(
-                host=self._host,
-                run=self._run,
-                node=self._node,
-                clients=(*before, client),
-            )
-        except exceptions.TakenOver:
-            return False
-        return True
+        return record.take(
+            host=self._host,
+            run=self._run,
+            node=self._node,
+            clients=(*before, client),
+        )
 
     def mine(self, entry: Entry) -> bool:
         """Tell whether an entry is of this host, in this or an earlier run.

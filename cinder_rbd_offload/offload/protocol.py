@@ -139,6 +139,10 @@ def _by(job: job_.Job, method: plan.Method) -> None:
     job.record.update(method=method.value)
     try:
         methods.MAKE[method](job)
+    except exceptions.PoolExhausted as exc:
+        job.work.check()
+        size = job.source.size(job.volume)
+        raise exceptions.PoolFull(job.image_id, size, str(exc)) from exc
     except exceptions.CephError:
         # It may have failed because it was stopped.
         job.work.check()
@@ -190,7 +194,9 @@ def _flatten_refused(job: job_.Job) -> None:
     """Flatten an image that has its name, and that Glance did not take.
 
     It is in the making again: nothing outside the pool knows of it any more,
-    and when the image is deleted in Glance, this ends.
+    and when the image is deleted in Glance, this ends. It is sealed when it is
+    published again, and not before the journal says so: from then on an offer
+    that is still on its way can make the image active.
     """
     job.record.update(
         stage=Stage.MAKING, method=plan.Method.CLONE_FLATTEN.value
@@ -202,7 +208,6 @@ def _flatten_refused(job: job_.Job) -> None:
         job.work.check()
         raise
     job.work.check()
-    job.target.seal(job.image_id)
     job.record.update(stage=Stage.PUBLISHING)
 
 
@@ -228,6 +233,8 @@ def _undo(job: job_.Job, cause: Exception) -> None:
     try:
         job.undo()
         job.record.update(stage=Stage.STARTED)
+    except exceptions.TakenOver:
+        raise
     # Whatever hinders it, recovery has another try.
     except Exception as exc:
         LOG.warning(

@@ -119,6 +119,8 @@ class Publication:
     def run(self, size: int) -> None:
         """Register the location and wait until the image is active.
 
+        After a refusal it can be run again; what was withdrawn is put back.
+
         :param size: the size of the data in bytes
         :raises LocationRefused: when Glance will not take it; the data may
             be removed and the image uploaded in another way
@@ -127,15 +129,16 @@ class Publication:
         :raises LocationUnknown: when Glance gave no clear answer in time;
             the data must stay
         """
-        self._usable, self._withdrawn = True, False
         try:
+            if not self._usable:
+                self._restore()
             self._run(size)
-        except exceptions.NotPublished:
+        except (exceptions.NotPublished, exceptions.TakenOver):
             raise
         except BaseException as exc:
             if not self._usable:
                 self._try(self._restore)
-            known = isinstance(exc, exceptions.OffloadError)
+            known = isinstance(exc, exceptions.LocationUnknown)
             if known or not isinstance(exc, Exception):
                 raise
             raise exceptions.LocationUnknown(

@@ -53,6 +53,11 @@ class Sent(publish.Data, Protocol):
         ...
 
 
+def _urgency(item: tuple[str, journal_.Record]) -> bool:
+    """Sort what has to be flattened, which may take long, behind the rest."""
+    return item[1].entry.stage is Stage.PUBLISHED
+
+
 class Recovery:
     """The recovery of one host, with what it has seen of the others.
 
@@ -105,21 +110,12 @@ class Recovery:
         self._seen = {k: v for k, v in self._seen.items() if k in records}
         self._swept = {k: v for k, v in self._swept.items() if k in records}
         self._bound &= records.keys()
-        for image_id, record in records.items():
+        for image_id, record in sorted(records.items(), key=_urgency):
             if image_id in active or not self._dead(journal, record.entry):
                 continue
-            # Cinder frees the volume of an upload that ends while its process
-            # lives. It may be in use for something else by now, as it may be
-            # while objects are swept.
-            if not (
-                journal.of_this_run(record.entry)
-                or record.entry.stage is Stage.SWEEPING
-            ):
-                self._bound.add(image_id)
-            if not journal.take(record, connection.cluster.client()):
-                continue
             try:
-                self._settle(connection, journal, record)
+                if self._take(connection, journal, record):
+                    self._settle(connection, journal, record)
             # One that cannot be settled now must not keep the others.
             except Exception as exc:
                 LOG.warning(
@@ -131,6 +127,25 @@ class Recovery:
                         'error': exc,
                     },
                 )
+
+    def _take(
+        self,
+        connection: ceph.Connection,
+        journal: journal_.Journal,
+        record: journal_.Record,
+    ) -> bool:
+        """Make an entry that nobody works on this process's own."""
+        entry = record.entry
+        # Cinder frees the volume of an upload that ends while its process
+        # lives. It may be in use for something else by now, as it may be
+        # while objects are swept.
+        if not (
+            entry.freed
+            or entry.stage is Stage.SWEEPING
+            or journal.of_this_run(entry)
+        ):
+            self._bound.add(entry.image_id)
+        return journal.take(record, connection.cluster.client())
 
     def _dead(self, journal: journal_.Journal, entry: journal_.Entry) -> bool:
         """Tell whether nobody works on an entry."""
@@ -162,9 +177,19 @@ class Recovery:
         with contextlib.ExitStack() as stack:
             target = connection.source
             if entry.pool:
-                target = stack.enter_context(
-                    connection.open_pool(entry.pool, connection.source.shape)
-                )
+                try:
+                    target = stack.enter_context(
+                        connection.open_pool(
+                            entry.pool, connection.source.shape
+                        )
+                    )
+                # Nothing is there any more that an image could point to.
+                except exceptions.PoolMissing:
+                    connection.source.drop_snapshot(
+                        entry.volume, job_.PREFIX + entry.image_id
+                    )
+                    record.update(stage=Stage.MAKING, pool='', rbd_id='')
+                    entry = record.entry
             job = job_.Job(connection.source, target, record)
             stack.enter_context(watch.Watch(job))
             done = self._finish(job, connection.cluster, journal)
@@ -174,7 +199,7 @@ class Recovery:
             self._release(entry.trust)
             record.strike()
         else:
-            record.update(clients=())
+            record.update(clients=(), freed=entry.image_id not in self._bound)
 
     def _let_go(
         self, entry: journal_.Entry, journal: journal_.Journal
@@ -242,6 +267,11 @@ class Recovery:
         if glance is None:
             raise exceptions.NotDelegated(entry.image_id, entry.location)
         state = glance.state(entry.image_id, entry.size, entry.elsewhere)
+        if state is glance_api.ImageState.BUSY:
+            # A task of Glance's may yet make it active.
+            raise exceptions.LocationUnknown(
+                entry.image_id, entry.location, self._timeout
+            )
         if state is not glance_api.ImageState.ACTIVE:
             return False
         # It may be ours, which the store does not show at the moment.
@@ -289,8 +319,8 @@ class Recovery:
         """Delete an image that will have no data, unless it has some."""
         if glance is None:
             LOG.warning(
-                'Image %s has not got its data, and nobody but its owner may '
-                'see whether it is still there, and delete it',
+                'Image %s has no data and may still be queued; only its owner '
+                'or an administrator can see it: have one of them delete it',
                 entry.image_id,
             )
             return

@@ -53,7 +53,8 @@ class Snapshot:
     id: int
     size: int
     blocks: dict[int, bytes]
-    protected: bool = False
+    # None for one whose unprotecting broke off.
+    protected: bool | None = False
     flags: int = 0
     parent: 'Snapshot | None' = None
 
@@ -74,6 +75,8 @@ class Stored:
     # What librbd was told of its form.
     form: dict[str, object] = dataclasses.field(default_factory=dict)
     id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)
+    # Whether its removal broke off, and left no more than the name.
+    headless: bool = False
 
 
 class Cluster:
@@ -313,12 +316,17 @@ class Ioctx(_Opened):
         if name not in cluster.pools:
             raise rados_errors.ObjectNotFound(f'no pool {name}')
         self.name = name
+        # Whether operations fail in a full pool, and do not wait.
+        self.full_try = False
         self.close = self._release
         cluster.opened.append(self)
 
     def require_usable(self):
         if self not in self.cluster.opened:
             raise rados_errors.NotConnected('the I/O context is closed')
+
+    def set_osdmap_full_try(self):
+        self.full_try = True
 
     def set_omap(self, operation, keys, values):
         operation.changes |= dict(zip(keys, values, strict=True))
@@ -419,6 +427,11 @@ class RBD:
         return [*ioctx.images.keys() - self.cluster.unlisted]
 
     @_operation
+    def list2(self, ioctx):
+        for name in ioctx.images.keys() - self.cluster.unlisted:
+            yield {'id': ioctx.images[name].id, 'name': name}
+
+    @_operation
     def create(self, ioctx, name, size):
         if name in ioctx.images:
             raise rbd_errors.ImageExists(name)
@@ -469,6 +482,8 @@ class RBD:
         handles = (h for h in self.cluster.opened if isinstance(h, Image))
         if any(h.stored is stored and not h.read_only for h in handles):
             raise rbd_errors.ImageBusy(name)
+        stored.headless = True
+        self.cluster.reach('remove', 'half')
         del ioctx.images[name]
         if stored.parent:
             self.cluster.empty_trash(stored.parent)
@@ -502,6 +517,8 @@ class Image(_Opened):
         super().__init__(ioctx.cluster)
         self.cluster.reach('open', 'before')
         self.stored = self._seen = _find(ioctx.images, name)
+        if self.stored.headless:
+            raise rbd_errors.ImageNotFound(name)
         if snapshot is not None:
             self._seen = _find(self.stored.snapshots, snapshot)
         self.read_only = read_only or snapshot is not None
@@ -663,7 +680,7 @@ class Image(_Opened):
 
     @_writing
     def remove_snap(self, name):
-        if _find(self.stored.snapshots, name).protected:
+        if _find(self.stored.snapshots, name).protected is not False:
             raise rbd_errors.ImageBusy(name)
         self.stored.trash[name] = self.stored.snapshots.pop(name)
         self.cluster.reach('remove_snap', 'half')
@@ -681,7 +698,7 @@ class Image(_Opened):
 
     @_operation
     def is_protected_snap(self, name):
-        return _find(self.stored.snapshots, name).protected
+        return _find(self.stored.snapshots, name).protected is True
 
     @_writing
     def protect_snap(self, name):
@@ -693,8 +710,10 @@ class Image(_Opened):
     @_writing
     def unprotect_snap(self, name):
         snapshot = _find(self.stored.snapshots, name)
-        if not snapshot.protected:
+        if snapshot.protected is False:
             raise rbd_errors.InvalidArgument(name)
+        snapshot.protected = None
+        self.cluster.reach('unprotect_snap', 'half')
         snapshot.protected = False
 
     @_operation

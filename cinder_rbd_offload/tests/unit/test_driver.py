@@ -26,6 +26,7 @@ from cinder_rbd_offload import opts
 from cinder_rbd_offload.tests import fake_ceph
 from cinder_rbd_offload.tests.unit import base
 from cinder_rbd_offload import user_messages
+from cinder_rbd_offload import volume_status
 
 VOLUME_ID = '4c39c3c7-168f-4b32-b585-77f1b3bf0a38'
 FAR_STORE = {
@@ -82,7 +83,7 @@ class DriverTestCase(base.TestCase):
         self.messages = self.patch(user_messages.message_api, 'API')
         self.released = self.patch(identity, 'release')
         if not self.frees:
-            self.free = self.patch(driver, '_free')
+            self.free = self.patch(volume_status, 'free')
         self.patch(identity, 'delegate', return_value='a-trust')
         self.patch(identity, 'find', return_value='')
         self.patch(identity, 'act_for', side_effect=self.act_for)
@@ -302,7 +303,7 @@ class FailureTestCase(DriverTestCase):
     def test_the_pool_of_the_store_is_not_there(self):
         self.glance.stores[1]['properties']['pool'] = 'gone'
         self.upload()
-        self.assertOrdinary('WARNING', 'opening pool gone failed')
+        self.assertOrdinary('WARNING', 'there is no pool gone')
 
     def test_the_name_is_taken(self):
         self.images[base.IMAGE] = fake_ceph.Stored(1)

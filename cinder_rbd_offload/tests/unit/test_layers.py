@@ -30,6 +30,7 @@ FLOORS = {
     'identity': 3,
     'straight': 3,
     'user_messages': 3,
+    'volume_status': 3,
     'streaming': 4,
     'driver': 5,
     'cmd': 5,
@@ -38,7 +39,13 @@ ROOM = 2
 
 # Who alone may import what others provide.
 OWNERS = {
-    'cinder': {'driver', 'identity', 'image_client', 'user_messages'},
+    'cinder': {
+        'driver',
+        'identity',
+        'image_client',
+        'user_messages',
+        'volume_status',
+    },
     'glance_store': {'upload.glance_store'},
     'rados': {'ceph'},
     'rbd': {'ceph'},

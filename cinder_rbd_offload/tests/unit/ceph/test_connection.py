@@ -51,10 +51,10 @@ class ConnectionTestCase(base.TestCase):
     def test_an_unknown_pool(self):
         with self.connection() as connection:
             error = self.assertRaises(
-                exceptions.CephError,
+                exceptions.PoolMissing,
                 connection.open_pool('gone', SHAPE).__enter__,
             )
-        self.assertIn('opening pool gone failed: ObjectNotFound', str(error))
+        self.assertIn('there is no pool gone', str(error))
 
     def test_a_pool_that_is_not_ours(self):
         self.cluster.fail(

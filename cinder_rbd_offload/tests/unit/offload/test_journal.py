@@ -36,6 +36,7 @@ FULL = journal.Entry(
     done=2,
     total=3,
     bytes=16,
+    freed=True,
 )
 
 

@@ -224,7 +224,7 @@ class FailureTestCase(base.UploadTestCase):
         self.assertNothingLeft()
         self.assertIsNone(self.entry())
         self.assertEqual(['volume-id'], self.freed)
-        self.assertIn('nobody but its owner', self.logs.output)
+        self.assertIn('only its owner or an administrator', self.logs.output)
 
     @ddt.data(*WAYS)
     def test_a_kill_and_another_in_recovery(self, way):

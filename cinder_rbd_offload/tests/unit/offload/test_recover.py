@@ -133,7 +133,8 @@ class TurnTestCase(base.RecoverTestCase):
 
     def test_an_entry_that_is_not_settled_names_nobody(self):
         """It would be shut out for nothing at each look."""
-        self.leave(Stage.MAKING, pool='gone')
+        self.leave(Stage.MAKING, pool='images')
+        self.cluster.fail('remove', self.timeout())
         recovery = self.recovery()
         for _look in range(3):
             self.recover(recovery=recovery)
@@ -141,18 +142,18 @@ class TurnTestCase(base.RecoverTestCase):
 
     def test_one_that_cannot_be_settled_does_not_keep_the_others(self):
         self.glance.create(FIRST)
-        self.leave(Stage.MAKING, FIRST, pool='gone', volume_id='other')
+        self.leave(Stage.MAKING, FIRST, pool='images', volume_id='other')
         self.leave(Stage.STARTED)
+        self.cluster.fail('remove', self.timeout(), times=1)
         recovery = self.recovery()
         self.recover(recovery=recovery)
         self.assertUndone()
         self.assertIn(FIRST, self.glance.images)
         self.assertIn(
             f'WARNING The upload of image {FIRST}, which was left at stage '
-            'making, is not settled yet: opening pool gone failed',
+            f'making, is not settled yet: removing images/offload-{FIRST} ',
             self.logs.output,
         )
-        self.cluster.pools['gone'] = {}
         self.recover(recovery=recovery)
         self.assertEqual({}, self.cluster.entries())
         self.assertEqual(['volume-id', 'other'], self.freed)

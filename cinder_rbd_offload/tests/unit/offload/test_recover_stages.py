@@ -55,7 +55,7 @@ class UnpublishedTestCase(base.RecoverTestCase):
         self.assertEqual(['volume-id'], self.freed)
         self.assertEqual(['queued'], [*self.statuses()])
         self.assertIn(
-            f'WARNING Image {IMAGE} has not got its', self.logs.output
+            f'WARNING Image {IMAGE} has no data and', self.logs.output
         )
 
     def statuses(self):
