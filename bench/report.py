@@ -96,7 +96,7 @@ def _claims(results: bench_results.Results) -> Table:
                 else ('yes' if claim.holds(found) else 'NO'),
             ]
         )
-    return Table('What is claimed', ['', 'wanted', 'found', 'holds'], rows)
+    return Table('Targets', ['', 'target', 'measured', 'met'], rows)
 
 
 def _uploads(results: bench_results.Results) -> Table:

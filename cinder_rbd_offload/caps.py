@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Ceph capabilities that an upload needs, as the command that gives them.
 
-Least: read and write in the pools of the volumes and of Glance's images, and
-in the manager the right to have images of these pools flattened.
+What the deployment guides give, and what an upload needs on Glance's pool.
 """
 
 from collections.abc import Iterable

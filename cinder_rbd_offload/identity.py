@@ -108,9 +108,14 @@ def delegate(context: cinder_context.RequestContext, expires: str) -> str:
             context.roles,
             expires,
         )
-    # Then a crash may leave an image that only its owner can delete.
+    # The upload goes on without.
     except Exception as exc:
-        LOG.info('User %s delegates nothing: %s', context.user_id, exc)
+        LOG.info(
+            'No trust for user %s; a crash of this upload may leave an image '
+            'that only its owner can delete: %s',
+            context.user_id,
+            exc,
+        )
         return ''
 
 

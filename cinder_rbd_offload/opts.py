@@ -47,10 +47,15 @@ driver_opts: list[cfg.Opt] = [
         help="""
 How the data of an image gets into Glance's pool.
 
-Whatever is chosen, a method that fails is followed by the others, and then the
-image is uploaded as image_upload_method says. A volume that is a clone is
-never copied, because librbd can lose the data of its parent. A cluster with
-clone v1 has volumes copied, unless clone_flatten is chosen.
+Where the chosen method fails, clone_flatten and copy are tried, and then the
+image is uploaded as image_upload_method says. instant is never tried after
+another method, and a volume that is a clone is never copied, because librbd
+can lose the data of its parent. Where a capability is missing, or the pool has
+an RBD image of that name already, no other method is tried.
+
+In a cluster with clone v1, instant is never used. Volumes that are not clones
+are copied, unless clone_flatten is chosen. Volumes that are clones are still
+cloned and flattened.
 
 Where instant is chosen and Glance turns out not to be able to read such an
 image, the image is flattened before Glance gets it, and the uploads of the
@@ -62,9 +67,10 @@ next 24 hours use clone_flatten.
         default=3,
         min=1,
         help="""
-Uploads that one back end makes inside the cluster at the same time.
+Uploads that a back end makes inside the cluster at the same time on one host.
 
-More wait until one of them has ended. Each takes a native thread and, unless
+Each cinder-volume process of the back end counts its own. More wait until one
+of them has ended. Each takes a native thread and, unless
 it is instant, as much bandwidth between this host and Ceph as it gets; the
 options of Ceph's clients, such as rbd_concurrent_management_ops, limit it
 further.
@@ -209,11 +215,12 @@ Possible values:
         default=300,
         min=1,
         help="""
-Seconds for which an upload bears that Glance, or Swift, cannot be reached.
+Seconds for which faults of Glance or Swift are borne while no data flows.
 
-They begin anew whenever data flows. A server that asks for a longer pause is
-not waited for. It is also the longest that Glance may
-take to give up a request that broke off.
+They begin anew when an attempt has sent data: as often as
+image_upload_attempts for Glance, five times for a request to Swift. A server
+that asks for a longer pause (Retry-After) is not waited for. This is also the
+longest that Glance may take to give up a request that broke off.
 
 Possible values:
 
@@ -225,7 +232,7 @@ Possible values:
         default=300,
         min=1,
         help="""
-Seconds without any sign from Glance after which a request counts as broken.
+Seconds of silence from Glance or Swift after which a request is given up.
 
 Possible values:
 
@@ -237,11 +244,12 @@ Possible values:
         'image_upload_swift_stores',
         default={},
         help="""
-The Glance stores of type swift that volumes are uploaded to past Glance.
+The Glance stores of type swift that volumes are uploaded to directly.
 
-A raw image's data goes straight to Swift, several segments at a time, without
-the zeros; a fault costs one segment. Then the image's location is registered,
-as it is for images in Ceph. Other uploads go through Glance.
+A raw image's data bypasses Glance and goes straight to Swift, several segments
+at a time, without the zeros; a fault costs one segment. Then the image's
+location is registered, as it is for images in Ceph. Other uploads go through
+Glance.
 
 In glance-api.conf the stores are of the type that this package brings for
 Glance, and have swift_store_config_file and swift_register_references.
@@ -274,21 +282,25 @@ Possible values:
     cfg.StrOpt(
         'image_upload_swift_interface',
         default='public',
-        choices=['public', 'internal', 'admin'],
+        choices=[
+            ('public', 'the endpoint for users of the cloud'),
+            ('internal', "the endpoint for the cloud's own services"),
+            ('admin', 'the endpoint for administrators'),
+        ],
         help="""
-The endpoint of Swift in Keystone's catalogue that volumes are uploaded to.
+The endpoint of Swift in Keystone's catalog that volumes are uploaded to.
 """,
     ),
     cfg.StrOpt(
         'image_upload_swift_endpoint',
         default='',
         help="""
-The URL of the account in Swift, where it is not the catalogue's.
+The URL of the account in Swift, where it is not the catalog's.
 
 Possible values:
 
 * A URL, as in Glance's option swift_store_endpoint
-* Empty for the one of Keystone's catalogue
+* Empty for the one of Keystone's catalog
 """,
     ),
     cfg.StrOpt(

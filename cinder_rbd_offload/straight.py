@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One upload straight to Swift, past Glance, in steps like those in Ceph.
+"""One upload straight to Swift, in steps like those in Ceph.
 
 ::
 

@@ -122,18 +122,18 @@ def _run(stage: stage_.Stage, args: argparse.Namespace) -> list[rounds.Result]:
         if name.startswith(('cinder', 'glance', 'ceph', 'rabbitmq'))
     } | {'trace': stage.folder / orders.TRACE}
 
-    result, catalogue = carry.record(args.seed)
+    result, catalog = carry.record(args.seed)
     (stage.folder / 'boundaries.json').write_text(
-        json.dumps(catalogue, indent=1)
+        json.dumps(catalog, indent=1)
     )
-    for backend, some in catalogue.items():
+    for backend, some in catalog.items():
         _say(f'{backend}: {len(some)} boundaries')
     results: list[rounds.Result] = []
     for number in range(args.rounds + 1):
         if number:
             plan = schedule.plan(
                 args.seed + number - 1,
-                catalogue,
+                catalog,
                 args.fault or schedule.SLOTS,
                 args.freeze,
                 args.hosts,

@@ -82,14 +82,14 @@ class Plan:
 
 def plan(
     seed: int,
-    catalogue: Mapping[str, Sequence[Boundary]],
+    catalog: Mapping[str, Sequence[Boundary]],
     slots: Sequence[str] = SLOTS,
     freeze: float = 15.0,
     hosts: int = 1,
 ) -> Plan:
     """Say what happens in the round of a seed.
 
-    :param catalogue: for each back end the boundaries that an upload passes
+    :param catalog: for each back end the boundaries that an upload passes
     :param slots: the kinds of faults that take turns
     :param freeze: seconds for which a process is stopped, and with a second
         host also the first host is away
@@ -99,19 +99,19 @@ def plan(
     turn = seed // len(slots) * slots.count(kind)
     turn += list(slots[: seed % len(slots)]).count(kind)
     chance = random.Random(seed)
-    backends = list(catalogue)
+    backends = list(catalog)
     delays = {backend: chance.uniform(0, SPAN) for backend in backends}
     given: dict[str, orders.Order] = {}
     if kind in ('boundary', 'relapse'):
         given = {
             backend: _order(some[turn % len(some)], signal.SIGKILL)
-            for backend, some in catalogue.items()
+            for backend, some in catalog.items()
             if some
         }
     elif kind == 'freeze' or (kind in SERVICES and chance.random() < 0.5):
         backend = chance.choice(backends)
         given = {
-            backend: _order(chance.choice(catalogue[backend]), signal.SIGSTOP)
+            backend: _order(chance.choice(catalog[backend]), signal.SIGSTOP)
         }
     if kind == 'relapse':
         given = {

@@ -91,7 +91,7 @@ class Found:
 class Way(abc.ABC):
     """One way, with a proxy of its own.
 
-    :param port: of the server that the proxy stands before
+    :param port: of the server that the proxy stands in front of
     :ivar path: a regular expression for the requests that have faults
     """
 

@@ -26,7 +26,7 @@ OWNER = 'glance-swift'
 PROJECT = 'service'
 # What images say instead of the owner's name and password.
 REFERENCE = 'ref1'
-# The Glance store that Cinder sends images to past Glance.
+# The Glance store that Cinder sends images to directly.
 DIRECT = 'objects'
 
 USERS = {
@@ -146,7 +146,7 @@ class Proxy(Server):
 
     @property
     def port(self) -> int:
-        """The port that the service has in Keystone's catalogue."""
+        """The port that the service has in Keystone's catalog."""
         return self.state.port('swift')
 
     def furnish(self) -> None:

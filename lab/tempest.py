@@ -28,7 +28,7 @@ from lab import swift
 UPSTREAM, OURS = 'upstream', 'offload'
 
 # Stores that volume types name: one of files, whose images are streamed, and
-# one in Swift, which ours writes to past Glance.
+# one in Swift, which ours writes to directly.
 FILES = 'files'
 STORES = ('ceph', FILES, swift.DIRECT)
 

@@ -2,7 +2,8 @@
 """``rbd-offload-status upgrade check``: the doctor's checks for upgrades.
 
 The exit codes are those of oslo.upgradecheck: 0, 1 and 2 as of ``rbd-offload
-doctor``, and 255 when the check could not be made.
+doctor``; 2 also when no cinder.conf is found, or none of its back ends is
+ours; and 255 when a named file cannot be read.
 """
 
 import sys

@@ -134,8 +134,9 @@ def _recovery(seen: GlanceSeen) -> list[Finding]:
             finding.warning(
                 'recovery',
                 'After a crash nobody but its owner can see and delete an '
-                f'image: the user of [{own.section}] has not the role admin, '
-                'and Keystone has no trusts for that of [service_user]: '
+                f'image: the user of [{own.section}] does not have the role '
+                'admin, and Keystone has no trusts for that of '
+                '[service_user]: '
                 f'{seen.trusts_error}',
                 'Have Keystone offer trusts (OS-TRUST) to the user of '
                 '[service_user], and let it list its own (the policy '
@@ -174,8 +175,8 @@ def _no_service_role(users: list[UserSeen]) -> Finding:
     sections = ' and '.join(f'[{user.section}]' for user in users)
     return finding.error(
         'service token',
-        f'The user of {sections} has not the role service: Glance neither '
-        'names its stores to it nor takes its locations',
+        f'The user of {sections} does not have the role service: Glance '
+        'neither names its stores to it nor takes its locations',
         'Run: openstack role add --user USER --project PROJECT service -- '
         f'with the username and project_name of {sections}',
     )

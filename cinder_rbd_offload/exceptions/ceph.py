@@ -29,7 +29,7 @@ class CephNotPermitted(CephError):
         profile = f'profile rbd pool={pool}' if pool else 'profile rbd'
         base.OffloadError.__init__(
             self,
-            f'{doing} is not permitted: the cephx user of this backend '
+            f'{doing} is not permitted: the cephx user of this back end '
             f"(rbd_user) lacks the {daemon} capability '{profile}'. "
             "'rbd-offload doctor' tries all that it needs",
         )

@@ -45,8 +45,9 @@ class LocationRefused(NotPublished):
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
             f'Glance refused the location {url}: {reason}. Check that the '
-            "credentials of Glance's store can read it, that the image "
-            'service user has the role service, and see the log of glance-api'
+            "credentials of Glance's store can read it, that the user of "
+            '[service_user] (or of [glance], where that names one) in '
+            'cinder.conf has the role service, and see the log of glance-api'
         )
 
 
@@ -91,13 +92,14 @@ class LocationUnknown(base.OffloadError):
 
 
 class NotDelegated(base.OffloadError):
-    """Whether an image took its data can only its owner see."""
+    """Only its owner can see whether an image took its data."""
 
     retriable = False
 
     def __init__(self, image_id: str, url: str) -> None:
         super().__init__(
-            f'whether image {image_id} is active with the data at {url} can '
-            'only its owner see. Give the user of [glance] or [service_user] '
-            'in cinder.conf the role admin, and recovery sees it as well'
+            f'only the owner of image {image_id} can see whether it is '
+            f'active with the data at {url}. Give the user of [glance] or '
+            '[service_user] in cinder.conf the role admin, and recovery sees '
+            'it as well'
         )

@@ -182,12 +182,12 @@ class Meter:
             raise
         self._end(image_id, volume, upload, self._now() - started)
 
-    def _end(self, *facts: Any) -> None:
+    def _end(self, image_id: str, *facts: Any) -> None:
         try:
-            self._report(*facts)
+            self._report(image_id, *facts)
         # Nothing that is measured may cost the user an image.
         except Exception:
-            LOG.exception('An upload was not measured')
+            LOG.exception('The upload of image %s was not measured', image_id)
 
     def _report(
         self,

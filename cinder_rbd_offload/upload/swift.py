@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image straight from a snapshot to Swift, past Glance.
+"""An image straight from a snapshot to Swift, bypassing Glance.
 
 It becomes a large object in the container of Glance's store, which Glance
 reads and deletes as it does its own. The order of the steps lets a crash leave

@@ -44,7 +44,7 @@ class Access:
     :param region: '' for any
     :param ca_file: what certificates are checked with; '' for the system's
     :param endpoint: the URL of the account, where it is not the one that
-        Keystone's catalogue has
+        Keystone's catalog has
     """
 
     interface: str = 'public'

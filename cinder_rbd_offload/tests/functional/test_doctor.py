@@ -414,7 +414,7 @@ class GlanceTest(DoctorTestCase):
         bad = self.bad(self.doctor(expect=2, service_user=wrong))
         self.assertEqual({'service token', 'stores'}, set(bad))
         token = bad['service token']
-        self.assertIn('has not the role service', token['Finding'])
+        self.assertIn('does not have the role service', token['Finding'])
         self.assertIn('openstack role add', token['Remedy'])
 
     def test_no_service_token_is_sent(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes that cinder-volume sends straight to Swift, past Glance."""
+"""Volumes that cinder-volume sends straight to Swift, bypassing Glance."""
 
 import time
 

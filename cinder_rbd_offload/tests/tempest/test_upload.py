@@ -48,7 +48,7 @@ class UploadTest(base.BaseUploadTest):
 
     @decorators.idempotent_id('0a9c5e7d-48f2-4b36-ad81-6c2e9f4b3d66')
     def test_straight_to_swift(self):
-        """Upload a volume whose data is sent to Swift, past Glance"""
+        """Upload a volume whose data is sent straight to Swift"""
         self._test_method('swift')
 
     @decorators.idempotent_id('c7e1f8a2-5b64-4d09-92e3-8d7a0c6f5b77')

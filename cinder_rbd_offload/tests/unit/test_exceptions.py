@@ -144,7 +144,7 @@ class ExceptionsTestCase(base.BaseTestCase):
             'LocationUnknown': f'image id took the location {URL}',
             'NoRoom': 'image id would have 7 bytes',
             'NoSpace': 'converting a failed: ',
-            'NotDelegated': f'image id is active with the data at {URL}',
+            'NotDelegated': f'it is active with the data at {URL}',
             'NotUndone': 'image id failed: no answer',
             'PoolExhausted': 'copying a failed: pool images',
             'PoolMissing': 'there is no pool images',

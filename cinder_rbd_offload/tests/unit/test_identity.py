@@ -220,7 +220,10 @@ class DelegateTestCase(IdentityTestCase):
 
     def test_a_user_who_may_not_delegate(self):
         self.keystone.refuses = True
-        self.assertNone('User user delegates nothing: restricted')
+        self.assertNone(
+            'No trust for user user; a crash of this upload may leave an '
+            'image that only its owner can delete: restricted'
+        )
 
     @ddt.data('down', 'wrong')
     def test_keystone_does_not_help(self, how):
@@ -229,11 +232,11 @@ class DelegateTestCase(IdentityTestCase):
             self.keystone.down()
         else:
             self.keystone.users.clear()
-        self.assertNone('delegates nothing')
+        self.assertNone('No trust for user user')
 
     def test_a_section_without_a_user(self):
         self.conf.config(group='service_user', auth_type=None)
-        self.assertNone('delegates nothing')
+        self.assertNone('No trust for user user')
 
 
 class ReleaseTestCase(IdentityTestCase):

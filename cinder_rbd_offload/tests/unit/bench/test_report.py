@@ -118,7 +118,7 @@ class ReportTestCase(base.BaseTestCase):
 
     def test_an_empty_run_has_no_rows_but_the_claims(self):
         self.assertEqual(
-            ['What is claimed'],
+            ['Targets'],
             [table.title for table in report.tables(samples.run())],
         )
 

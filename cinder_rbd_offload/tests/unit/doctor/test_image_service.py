@@ -46,7 +46,7 @@ class ImageServiceTestCase(base.BaseTestCase):
 
     @ddt.data(
         (None, None, ERROR, 'sends no service token'),
-        (user('member'), None, ERROR, '[service_user] has not the role'),
+        (user('member'), None, ERROR, '[service_user] does not have'),
         (user(error='HTTP 401'), None, ERROR, 'no token: HTTP 401'),
         (user('service'), None, OK, '([service_user])'),
         (None, user('admin', 'service', section='glance'), OK, '([glance])'),

@@ -14,13 +14,11 @@ STEPS = [
     for step in ('snapshot', 'clone', 'flatten', 'seal')
     for when in ('before', 'after')
 ]
-CATALOGUE = {'copy': STEPS[:5], 'instant': STEPS}
+CATALOG = {'copy': STEPS[:5], 'instant': STEPS}
 
 
 def plans(number, **options):
-    return [
-        schedule.plan(seed, CATALOGUE, **options) for seed in range(number)
-    ]
+    return [schedule.plan(seed, CATALOG, **options) for seed in range(number)]
 
 
 @ddt.ddt
@@ -34,7 +32,7 @@ class ScheduleTestCase(base.BaseTestCase):
         self.assertEqual(list(schedule.SLOTS), kinds)
 
     def test_every_boundary_has_its_turn(self):
-        for backend, some in CATALOGUE.items():
+        for backend, some in CATALOG.items():
             killed = {
                 plan.orders[backend].label
                 for plan in plans(2 * len(STEPS))
@@ -76,7 +74,7 @@ class ScheduleTestCase(base.BaseTestCase):
         self.assertEqual(33.0, two)
 
     def test_the_calm_round_has_no_fault(self):
-        plan = schedule.calm(5, list(CATALOGUE))
+        plan = schedule.calm(5, list(CATALOG))
         self.assertEqual(
             ('none', {}, '-'), (plan.kind, plan.orders, plan.label)
         )

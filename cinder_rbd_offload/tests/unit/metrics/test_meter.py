@@ -206,7 +206,8 @@ class EndTestCase(MeterTestCase):
 
     def test_an_error_in_the_measuring_costs_nothing(self):
         self.upload(volume=object())
-        self.assertIn('ERROR An upload was not measured', self.logs.output)
+        self.assertIn('ERROR The upload of image', self.logs.output)
+        self.assertIn('was not measured', self.logs.output)
         self.fail(KeyError())
 
     def test_the_error_of_the_upload_is_the_one_raised(self):

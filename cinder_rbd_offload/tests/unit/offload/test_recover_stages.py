@@ -234,7 +234,7 @@ class PublishingTestCase(base.RecoverTestCase):
         self.assertSealed()
         self.assertStays(Stage.PUBLISHING)
         self.assertVolumeUsable()
-        self.assertIn('can only its owner see', self.logs.output)
+        self.assertIn('only the owner of image', self.logs.output)
 
 
 class PublishedTestCase(base.RecoverTestCase):
