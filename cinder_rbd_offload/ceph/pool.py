@@ -304,10 +304,10 @@ class Pool:
             rbd = self._rbd.RBD()
             try:
                 rbd.remove(self.ioctx, image)
-            except self._rbd.ImageNotFound:
-                pass
-            except self._rbd.PermissionError:
-                # Who may not remove it could not make it either.
+            except (self._rbd.ImageNotFound, self._rbd.PermissionError):
+                # Who may not remove it could not make it either. But librbd
+                # 16.2 also says not found where it cannot move the image to
+                # the trash, as in a full pool that has none yet.
                 if image in rbd.list(self.ioctx):
                     raise
 
