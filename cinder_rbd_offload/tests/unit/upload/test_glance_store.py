@@ -633,6 +633,15 @@ class BufferTestCase(StoreTestCase):
         self.assert_stored(self.add(store), store)
         self.assertEqual(5, len(self.swift.objects))
 
+    def test_an_image_larger_than_the_slots_has_segments(self):
+        size = SIZE // budget.SLOT * budget.SLOT + budget.SLOT - 1
+        store = self.store(swift_upload_buffer_budget=size)
+        store.large_object_size = 2 * SIZE
+        self.order('reset', where='00002')
+        self.assertLess(SIZE, size)
+        self.assert_stored(self.add(store), store)
+        self.assertEqual(5, len(self.swift.objects))
+
     def test_an_image_within_the_buffer_has_none(self):
         store = self.store(swift_upload_buffer_cap=SIZE)
         store.large_object_size = 2 * SIZE
