@@ -143,8 +143,9 @@ class Image:
         """See to it that there is no more data.
 
         :raises SourceExceeds: when there is
+        :raises SourceFailed: when nobody can tell
         """
-        if more := self._source.read(reader_.PIECE):
+        if more := reader_.take(self._source, reader_.PIECE):
             raise exceptions.SourceExceeds(size, size + len(more))
 
 

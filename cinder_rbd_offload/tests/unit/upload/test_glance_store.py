@@ -529,6 +529,20 @@ class SourceTestCase(StoreTestCase):
         self.assertIn(f'expected {SIZE} bytes', str(error))
         self.assert_nothing_left()
 
+    @ddt.idata(itertools.product((True, False), repeat=2))
+    @ddt.unpack
+    def test_an_end_that_nobody_can_see(self, segmented, buffered):
+        """It is the source that failed, and not Swift."""
+        store = self.store(buffered)
+        if not segmented:
+            store.large_object_size = 2 * SIZE
+        gone = OSError('a client')
+        error = self.assertRaises(
+            OSError, store.add, IMAGE, Stream(DATA, gone), SIZE, 'sha512'
+        )
+        self.assertIs(gone, error)
+        self.assertEqual({}, self.swift.objects)
+
     @ddt.idata(
         itertools.product(
             (True, False), (1, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT)

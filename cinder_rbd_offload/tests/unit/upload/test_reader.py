@@ -192,6 +192,22 @@ class SourceTestCase(ReaderTestCase):
         made.seek(0)
         self.assertEqual(DATA[:5], made.read(5))
 
+    @ddt.data((None, TypeError, 'None'), (b'12345', ValueError, '5 bytes'))
+    @ddt.unpack
+    def test_a_source_that_gives_what_was_not_asked_for(
+        self, data, kind, word
+    ):
+        source = mock.Mock(read=mock.Mock(side_effect=[b'123', data, b'x']))
+        digest = hashlib.md5()
+        made = self.reader(source, size=7, digests=[digest])
+        self.assertEqual(b'123', made.read(4))
+        for _ in range(2):
+            raised = self.assertRaises(exceptions.SourceFailed, made.read, 4)
+            self.assertIsInstance(raised.cause, kind)
+            self.assertIn(word, str(raised))
+        self.assertEqual(2, source.read.call_count)
+        self.assertEqual(hashlib.md5(b'123').digest(), digest.digest())
+
     def test_a_source_that_ends_early(self):
         made = self.reader(size=len(DATA) + 1)
         made.seek(len(DATA))
