@@ -124,6 +124,23 @@ class Sender:
         """Make a container."""
         self.send(lambda connection: connection.put_container(container))
 
+    def list_objects(self, container: str, prefix: str) -> list[str]:
+        """Return the names of all objects that begin so."""
+        _headers, found = self.send(
+            lambda connection: connection.get_container(
+                container, prefix=prefix, full_listing=True
+            )
+        )
+        return [each['name'] for each in found]
+
+    def delete_object(self, container: str, name: str) -> None:
+        """Remove an object, or find that it is gone."""
+        try:
+            self.send(operator.methodcaller('delete_object', container, name))
+        except swiftclient.ClientException as error:
+            if not _is_absence(error):
+                raise
+
     def delete_objects(self, container: str, names: Iterable[str]) -> None:
         """Remove objects, and say in the log which are left.
 

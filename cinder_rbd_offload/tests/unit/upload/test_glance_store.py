@@ -317,6 +317,101 @@ class FaultsTestCase(StoreTestCase):
 
 
 @ddt.ddt
+class EarlierTestCase(StoreTestCase):
+    """Segments are there that an earlier upload of the image has left."""
+
+    # As long as its own first segment, and a few bytes of a second.
+    SHORT = DATA[: SEGMENT + 5]
+
+    def leave(self, *ends):
+        """Leave objects, as a process does that is killed."""
+        self.swift.containers.add('glance')
+        for end in ends:
+            self.swift.objects[f'glance/{IMAGE}{end}'] = b'other'
+
+    def puts(self):
+        return [
+            path for method, path in self.swift.requests if method == 'PUT'
+        ]
+
+    @ddt.data(0, len(SHORT))
+    def test_one_that_was_killed(self, size):
+        self.leave(*(f'-{number:05d}' for number in range(1, 8)))
+        store = self.store()
+        answer = self.add(store, self.SHORT, size)
+        self.assert_stored(answer, store, self.SHORT)
+        self.assertEqual(3, len(self.swift.objects))
+
+    def test_one_whose_removal_failed(self):
+        self.order(503, where='-00004', times=6)
+        self.order(503, method='DELETE', times=100)
+        store = self.store()
+        self.assertRaises(glance_store.BackendException, self.add, store)
+        self.assertEqual(3, len(self.swift.objects))
+        self.swift.faults.clear()
+        answer = self.add(store, self.SHORT, 0)
+        self.assert_stored(answer, store, self.SHORT)
+        self.assertEqual(3, len(self.swift.objects))
+        self.assertIn(
+            'An earlier upload has left 1 objects in container glance, from '
+            f'{IMAGE}-00003 to {IMAGE}-00003',
+            self.logs.output,
+        )
+
+    def test_names_that_no_upload_gives(self):
+        self.leave('-00000', '-00001-x', '-other', '-00002a')
+        store = self.store()
+        self.assert_stored(self.add(store), store)
+        self.assertEqual(5, len(self.swift.objects))
+
+    def test_what_is_of_other_images_stays(self):
+        self.leave('2-00003', '')
+        other = f'{IMAGE[:-1]}d-00003'
+        self.swift.objects[f'glance/{other}'] = b'other'
+        store = self.store()
+        self.assert_stored(self.add(store), store)
+        self.assertIn(f'glance/{other}', self.swift.objects)
+        self.assertIn(f'glance/{IMAGE}2-00003', self.swift.objects)
+
+    def test_more_than_one_answer_lists(self):
+        self.swift.page = 2
+        self.leave(*(f'-{number:05d}' for number in range(1, 8)))
+        store = self.store()
+        answer = self.add(store, self.SHORT, 0)
+        self.assert_stored(answer, store, self.SHORT)
+        self.assertEqual(3, len(self.swift.objects))
+
+    @ddt.data('GET', 'DELETE')
+    def test_faults_that_pass(self, method):
+        self.leave('-00009')
+        self.order(503, method=method, times=2)
+        self.order(401, method=method)
+        self.order('lost', method=method)
+        store = self.store()
+        self.assert_stored(self.add(store), store)
+
+    @ddt.data(('GET', 503), ('GET', 403), ('DELETE', 503), ('DELETE', 403))
+    @ddt.unpack
+    def test_nothing_is_published_that_may_be_wrong(self, method, status):
+        self.leave('-00009')
+        where = '' if method == 'GET' else '-00009'
+        self.order(status, where=where, method=method, times=6)
+        error = self.assertRaises(
+            glance_store.BackendException, self.add, self.store()
+        )
+        self.assertIn('Got error from Swift', str(error))
+        self.assertIn(str(status), str(error))
+        self.assertNotIn(f'glance/{IMAGE}', self.puts())
+        self.assertEqual({f'glance/{IMAGE}-00009'}, set(self.swift.objects))
+
+    def test_an_image_of_one_object_asks_for_none(self):
+        store = self.store()
+        store.large_object_size = 2 * SIZE
+        self.assert_stored(self.add(store), store)
+        self.assertNotIn('GET', dict(self.swift.requests))
+
+
+@ddt.ddt
 class KeystoneTestCase(StoreTestCase):
     """A token is to be had, and Keystone has its faults."""
 
