@@ -38,6 +38,7 @@ import swiftclient
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.upload import account as account_
 from cinder_rbd_offload.upload import digests
+from cinder_rbd_offload.upload import keystone_session
 from cinder_rbd_offload.upload import reader as reader_
 from cinder_rbd_offload.upload import resend
 from cinder_rbd_offload.upload import segments
@@ -46,6 +47,9 @@ from cinder_rbd_offload.upload import store_opts
 from cinder_rbd_offload.upload import swift_location
 
 LOG = logging.getLogger(__name__)
+
+# It says there why.
+swift.ks_session = keystone_session
 
 OPTIONS = [*swift.BaseStore.OPTIONS, *store_opts.resumable_opts]
 
@@ -106,9 +110,8 @@ class ResumableStore(swift.BaseStore):
 
     def init_client(self, location: Any, context: Any = None) -> Any:
         """Return a client of Keystone, for the tokens of uploads."""
-        client = super().init_client(location, context)
-        client.session.timeout = self.store_conf.swift_store_timeout
-        return client
+        with keystone_session.timeout(self.store_conf.swift_store_timeout):
+            return super().init_client(location, context)
 
     def get_connection(
         self, location: Any, context: Any = None
@@ -150,15 +153,22 @@ class ResumableStore(swift.BaseStore):
         location = self.create_location(image_id, context=context)
         checksum = utils.get_hasher('md5', False)
         multihash = utils.get_hasher(hashing_algo, False)
+        spool = self._spool()
+        segmented = self._segmented(image_size, spool)
+        # In a store of several tenants a token that can be replaced takes a
+        # trust. An image of one object that cannot be sent again has no use
+        # for it.
         account = account_.Account(
             functools.partial(
-                self.get_manager, location, context, allow_reauth=True
+                self.get_manager,
+                location,
+                context,
+                allow_reauth=segmented or spool is not None,
             )
         )
         with _glance_errors(), contextlib.closing(account):
             sender = resend.Sender(account.connect, account.renew)
             self._create_container_if_missing(location.container, sender)
-            spool = self._spool()
             buffer: dict[str, Any] = {}
             if spool:
                 buffer = {'spool': spool, 'exact': image_size > 0}
@@ -182,7 +192,7 @@ class ResumableStore(swift.BaseStore):
                 open_reader,
             )
             with self._undoing(image, sender, location):
-                if self._segmented(image_size, spool):
+                if segmented:
                     image_size = image.store_segments(
                         image_size or None,
                         self.large_object_chunk_size,
