@@ -173,6 +173,10 @@ class _Handler(server.BaseHTTPRequestHandler):
                 ]
                 listed = json.dumps(found[: swift.page]).encode()
                 return 200, listed, {'Content-Type': 'application/json'}
+            if self.command == 'DELETE' and not missing:
+                if any(each.startswith(path) for each in swift.objects):
+                    return 409, b'', {}
+                swift.containers.remove(container)
             return (404 if missing else 204), b'', {}
         if self.command == 'PUT':
             if missing:

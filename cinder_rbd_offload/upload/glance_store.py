@@ -237,9 +237,17 @@ class ResumableStore(swift.BaseStore):
 
     def _delete_stale_chunks(
         self, connection: resend.Sender, container: str, chunk_list: list[str]
+    ) -> bool:
+        """Remove objects; glance_store's own tries each for as long.
+
+        :returns: whether all of them are gone
+        """
+        return connection.delete_objects(container, chunk_list)
+
+    def _delete_own_container(
+        self, sender: resend.Sender, container: str
     ) -> None:
-        """Remove objects; glance_store's own tries each for as long."""
-        connection.delete_objects(container, chunk_list)
+        """Remove the container of one image, if that is what it is."""
 
     @contextlib.contextmanager
     def _undoing(
@@ -250,10 +258,14 @@ class ResumableStore(swift.BaseStore):
             yield
         except BaseException as error:
             names = list(reversed(image.names))
-            if _status(error) == http.HTTPStatus.CONFLICT:
+            taken = _status(error) == http.HTTPStatus.CONFLICT
+            if taken:
                 # What is there by that name is not ours.
                 names = names[1:]
-            self._delete_stale_chunks(sender, location.container, names)
+            container = location.container
+            gone = self._delete_stale_chunks(sender, container, names)
+            if gone and not taken:
+                self._delete_own_container(sender, container)
             raise
 
 
@@ -266,9 +278,16 @@ class SingleTenantStore(
 
 
 class MultiTenantStore(ResumableStore, swift.MultiTenantStore):
-    """Each image in the account of its owner."""
+    """Each image in the account of its owner, in a container of its own."""
 
     OPTIONS = OPTIONS
+
+    def _delete_own_container(
+        self, sender: resend.Sender, container: str
+    ) -> None:
+        # Where the store makes none, whoever did still needs it.
+        if self.store_conf.swift_store_create_container_on_put:
+            sender.delete_container(container)
 
 
 def Store(conf: cfg.ConfigOpts, backend: str | None = None) -> ResumableStore:

@@ -708,6 +708,70 @@ class TenantsTestCase(StoreTestCase):
             )
         self.assertEqual({None}, set(made))
 
+    @ddt.data(*SIZES)
+    def test_a_container_goes_with_an_upload_that_failed(self, size):
+        self.keystone()
+        where = '-00002' if size == SIZE else f'/{IMAGE}'
+        self.order(413, where=where)
+        self.order(503, where=self.CONTAINER, method='DELETE')
+        self.assertRaises(
+            glance_store.StorageFull, self.add, self.tenants(), size
+        )
+        self.assertEqual(set(), self.swift.containers)
+        self.assertNotIn('may have left', self.logs.output)
+
+    def fail(self, error=glance_store.StorageFull, **options):
+        self.keystone()
+        self.order(413, where='00002')
+        self.assertRaises(error, self.add, self.tenants(**options))
+        return [
+            path
+            for method, path in self.swift.requests
+            if method == 'DELETE' and path == self.CONTAINER
+        ]
+
+    def test_a_container_that_is_not_empty_stays(self):
+        self.swift.containers.add(self.CONTAINER)
+        self.swift.objects[f'{self.CONTAINER}/other'] = b''
+        self.assertEqual(1, len(self.fail()))
+        self.assertEqual({self.CONTAINER}, self.swift.containers)
+        self.assertNotIn('may have left', self.logs.output)
+
+    def test_a_container_that_is_gone(self):
+        self.order('lost', where=self.CONTAINER, method='DELETE')
+        self.assertEqual(2, len(self.fail()))
+        self.assertEqual(set(), self.swift.containers)
+        self.assertNotIn('may have left', self.logs.output)
+
+    def test_a_container_that_cannot_be_removed(self):
+        self.order(503, where=self.CONTAINER, method='DELETE', times=100)
+        self.assertEqual(resend.ATTEMPTS, len(self.fail()))
+        self.assertIn(
+            f'A failed upload may have left container {self.CONTAINER}',
+            self.logs.output,
+        )
+
+    def test_a_container_whose_objects_cannot_be_removed(self):
+        self.order(503, where='-0000.', method='DELETE', times=100)
+        self.assertEqual([], self.fail())
+
+    def test_a_container_that_the_store_does_not_make(self):
+        self.swift.containers.add(self.CONTAINER)
+        deletions = self.fail(swift_store_create_container_on_put=False)
+        self.assertEqual([], deletions)
+        self.assertEqual({self.CONTAINER}, self.swift.containers)
+
+    def test_a_container_of_an_image_that_is_there(self):
+        self.keystone()
+        self.order(409, where=f'/{IMAGE}')
+        self.assertRaises(glance_store.Duplicate, self.add, self.tenants())
+        self.assertEqual({self.CONTAINER}, self.swift.containers)
+
+    def test_a_container_of_all_images_stays(self):
+        self.order(413, where='00002')
+        self.assertRaises(glance_store.StorageFull, super().add, self.store())
+        self.assertEqual({'glance'}, self.swift.containers)
+
 
 @ddt.ddt
 class SourceTestCase(StoreTestCase):
