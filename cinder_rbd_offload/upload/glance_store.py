@@ -14,7 +14,8 @@ What it adds, for the uploads of any client:
 - The last segment of an image of a known size has its own length.
 - Each object's MD5 in Swift is compared with that of what was read.
 - A server that is silent is given up after a time.
-- Nothing is left in Swift of an upload that failed.
+- Nothing is left in Swift of an upload that failed; what an earlier one has
+  left all the same gets into no other image.
 - Services may register what they wrote past Glance, if an option says so.
 """
 
