@@ -50,6 +50,7 @@ class FakeSwift(fixtures.Fixture):
     :ivar objects: of all containers, by ``container/name``
     :ivar requests: those that came, as methods and paths
     :ivar received: bytes of bodies
+    :ivar page: names that one answer lists, at most
     :ivar patience: seconds that it waits for a client; None for ever
     """
 
@@ -61,6 +62,7 @@ class FakeSwift(fixtures.Fixture):
         self.requests = []
         self.tokens = {'token-0'}
         self.received = 0
+        self.page = 10000
         self.patience = None
         self.idle = threading.Event()
         self._server = server.ThreadingHTTPServer(('127.0.0.1', 0), _Handler)
@@ -161,14 +163,20 @@ class _Handler(server.BaseHTTPRequestHandler):
                 swift.containers.add(container)
                 return 201, b'', {}
             if self.command == 'GET':
-                prefix = urllib.parse.parse_qs(query).get('prefix', [''])[0]
+                asked = dict(urllib.parse.parse_qsl(query))
+                start = f'{container}/{asked.get("prefix", "")}'
+                after = f'{container}/{asked.get("marker", "")}'
                 found = [
                     {'name': each.removeprefix(f'{container}/')}
                     for each in sorted(swift.objects)
-                    if each.startswith(f'{container}/{prefix}')
+                    if each.startswith(start) and each > after
                 ]
-                listed = json.dumps(found).encode()
+                listed = json.dumps(found[: swift.page]).encode()
                 return 200, listed, {'Content-Type': 'application/json'}
+            if self.command == 'DELETE' and not missing:
+                if any(each.startswith(path) for each in swift.objects):
+                    return 409, b'', {}
+                swift.containers.remove(container)
             return (404 if missing else 204), b'', {}
         if self.command == 'PUT':
             if missing:

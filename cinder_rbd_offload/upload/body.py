@@ -35,11 +35,12 @@ class _Chunks:
     ) -> None:
         self._begin = begin
         self._open = contextlib.ExitStack()
+        # As a check against accidents, for which Glance has it.
+        self._digest = hashlib.md5(usedforsecurity=False)
 
     def rewind(self) -> None:
         """Begin again."""
         self.close()
-        # As a check against accidents, for which Glance has it.
         self._digest = hashlib.md5(usedforsecurity=False)
         self._file = self._open.enter_context(self._begin())
 
@@ -50,7 +51,10 @@ class _Chunks:
         return data
 
     def md5(self) -> str:
-        """Return the MD5 of what was read since the start, in hex."""
+        """Return the MD5 of what was read since the start, in hex.
+
+        Where nothing was read, it is that of no data.
+        """
         return self._digest.hexdigest()
 
     def close(self) -> None:
@@ -69,6 +73,7 @@ class Body:
     :ivar len: the size, which requests sends as Content-Length; None where it
         is not known
     :ivar sent: bytes of the current iteration that were taken
+    :ivar whole: whether the current iteration has come to the file's end
     """
 
     def __init__(
@@ -84,9 +89,11 @@ class Body:
         self._report = report
         self.len = size
         self.sent = 0
+        self.whole = False
 
     def __iter__(self) -> Iterator[bytes]:
         self.sent = 0
+        self.whole = False
         self._check()
         self._chunks.rewind()
         while chunk := self._chunks.read():
@@ -94,6 +101,7 @@ class Body:
             self.sent += len(chunk)
             self._report(self.sent)
             self._check()
+        self.whole = True
 
     def md5(self) -> str:
         """Return the MD5 of what was read in the last iteration, in hex."""

@@ -48,10 +48,12 @@ class Share:
         self._total = budget // SLOT
         self._mine: set[int] = set()
         self._next = secrets.randbelow(self._total) if self._total else 0
-        self._fd = os.open(
+        # A file, and no bare descriptor: a share that is forgotten is closed.
+        self._file = open(
             os.path.join(directory, LEDGER),
-            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
-            0o660,
+            'r+b',
+            buffering=0,
+            opener=_open,
         )
 
     def take(self) -> bool:
@@ -73,13 +75,13 @@ class Share:
 
     def close(self) -> None:
         """Give all slots back."""
-        os.close(self._fd)
+        self._file.close()
 
     def _lock(self, slot: int) -> bool:
         """Lock a slot; False when it is somebody else's."""
         flock = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, slot, 1, 0)
         try:
-            fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, flock)
+            fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, flock)
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.EACCES):
                 return False
@@ -89,9 +91,16 @@ class Share:
     def _after(self, slot: int) -> int:
         """Return the slot after the lock that a taken slot is part of."""
         flock = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, slot, 1, 0)
-        answer = fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, flock)
+        answer = fcntl.fcntl(self._file, fcntl.F_OFD_GETLK, flock)
         kind, _whence, start, length, _process = _FLOCK.unpack(answer)
         if kind == fcntl.F_UNLCK:
             # It has become free meanwhile.
             return slot
         return start + length if length else self._total
+
+
+def _open(path: str, _flags: int) -> int:
+    """Open a ledger, which is made if it is not there."""
+    return os.open(
+        path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660
+    )

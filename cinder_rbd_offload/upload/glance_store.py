@@ -14,7 +14,8 @@ What it adds, for the uploads of any client:
 - The last segment of an image of a known size has its own length.
 - Each object's MD5 in Swift is compared with that of what was read.
 - A server that is silent is given up after a time.
-- Nothing is left in Swift of an upload that failed.
+- Nothing is left in Swift of an upload that failed; what an earlier one has
+  left all the same gets into no other image.
 - Services may register what they wrote past Glance, if an option says so.
 """
 
@@ -38,6 +39,7 @@ import swiftclient
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.upload import account as account_
 from cinder_rbd_offload.upload import digests
+from cinder_rbd_offload.upload import keystone_session
 from cinder_rbd_offload.upload import reader as reader_
 from cinder_rbd_offload.upload import resend
 from cinder_rbd_offload.upload import segments
@@ -46,6 +48,9 @@ from cinder_rbd_offload.upload import store_opts
 from cinder_rbd_offload.upload import swift_location
 
 LOG = logging.getLogger(__name__)
+
+# It says there why.
+swift.ks_session = keystone_session
 
 OPTIONS = [*swift.BaseStore.OPTIONS, *store_opts.resumable_opts]
 
@@ -106,9 +111,8 @@ class ResumableStore(swift.BaseStore):
 
     def init_client(self, location: Any, context: Any = None) -> Any:
         """Return a client of Keystone, for the tokens of uploads."""
-        client = super().init_client(location, context)
-        client.session.timeout = self.store_conf.swift_store_timeout
-        return client
+        with keystone_session.timeout(self.store_conf.swift_store_timeout):
+            return super().init_client(location, context)
 
     def get_connection(
         self, location: Any, context: Any = None
@@ -150,15 +154,22 @@ class ResumableStore(swift.BaseStore):
         location = self.create_location(image_id, context=context)
         checksum = utils.get_hasher('md5', False)
         multihash = utils.get_hasher(hashing_algo, False)
+        spool = self._spool()
+        segmented = self._segmented(image_size, spool)
+        # In a store of several tenants a token that can be replaced takes a
+        # trust. An image of one object that cannot be sent again has no use
+        # for it.
         account = account_.Account(
             functools.partial(
-                self.get_manager, location, context, allow_reauth=True
+                self.get_manager,
+                location,
+                context,
+                allow_reauth=segmented or spool is not None,
             )
         )
         with _glance_errors(), contextlib.closing(account):
             sender = resend.Sender(account.connect, account.renew)
             self._create_container_if_missing(location.container, sender)
-            spool = self._spool()
             buffer: dict[str, Any] = {}
             if spool:
                 buffer = {'spool': spool, 'exact': image_size > 0}
@@ -182,7 +193,7 @@ class ResumableStore(swift.BaseStore):
                 open_reader,
             )
             with self._undoing(image, sender, location):
-                if self._segmented(image_size, spool):
+                if segmented:
                     image_size = image.store_segments(
                         image_size or None,
                         self.large_object_chunk_size,
@@ -227,9 +238,17 @@ class ResumableStore(swift.BaseStore):
 
     def _delete_stale_chunks(
         self, connection: resend.Sender, container: str, chunk_list: list[str]
+    ) -> bool:
+        """Remove objects; glance_store's own tries each for as long.
+
+        :returns: whether all of them are gone
+        """
+        return connection.delete_objects(container, chunk_list)
+
+    def _delete_own_container(
+        self, sender: resend.Sender, container: str
     ) -> None:
-        """Remove objects; glance_store's own tries each for as long."""
-        connection.delete_objects(container, chunk_list)
+        """Remove the container of one image, if that is what it is."""
 
     @contextlib.contextmanager
     def _undoing(
@@ -240,10 +259,14 @@ class ResumableStore(swift.BaseStore):
             yield
         except BaseException as error:
             names = list(reversed(image.names))
-            if _status(error) == http.HTTPStatus.CONFLICT:
+            taken = _status(error) == http.HTTPStatus.CONFLICT
+            if taken:
                 # What is there by that name is not ours.
                 names = names[1:]
-            self._delete_stale_chunks(sender, location.container, names)
+            container = location.container
+            gone = self._delete_stale_chunks(sender, container, names)
+            if gone and not taken:
+                self._delete_own_container(sender, container)
             raise
 
 
@@ -256,9 +279,16 @@ class SingleTenantStore(
 
 
 class MultiTenantStore(ResumableStore, swift.MultiTenantStore):
-    """Each image in the account of its owner."""
+    """Each image in the account of its owner, in a container of its own."""
 
     OPTIONS = OPTIONS
+
+    def _delete_own_container(
+        self, sender: resend.Sender, container: str
+    ) -> None:
+        # Where the store makes none, whoever did still needs it.
+        if self.store_conf.swift_store_create_container_on_put:
+            sender.delete_container(container)
 
 
 def Store(conf: cfg.ConfigOpts, backend: str | None = None) -> ResumableStore:

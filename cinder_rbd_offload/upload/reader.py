@@ -46,6 +46,23 @@ class Stream(Protocol):
         ...
 
 
+def take(source: Stream, size: int) -> bytes:
+    """Read from a stream.
+
+    :raises SourceFailed: when it failed, or gave what is no answer to that
+    """
+    try:
+        data = source.read(size)
+        # More than that belongs to what comes after, and None is no end.
+        if data is None:
+            raise TypeError(f'it gave None for {size} bytes')
+        if len(data) > size:
+            raise ValueError(f'it gave {len(data)} bytes for {size}')
+    except Exception as error:
+        raise exceptions.SourceFailed(error) from error
+    return data
+
+
 class BufferedReader:
     """A stream as a file that can be read from any position kept.
 
@@ -246,10 +263,10 @@ class BufferedReader:
             return b''
         self._pending = b''
         try:
-            data = self._source.read(size)
-        except Exception as error:
-            self._failure = exceptions.SourceFailed(error)
-            raise self._failure from error
+            data = take(self._source, size)
+        except exceptions.SourceFailed as failure:
+            self._failure = failure
+            raise
         if not data:
             self._end()
             return b''

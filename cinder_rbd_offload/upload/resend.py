@@ -124,12 +124,49 @@ class Sender:
         """Make a container."""
         self.send(lambda connection: connection.put_container(container))
 
-    def delete_objects(self, container: str, names: Iterable[str]) -> None:
+    def list_objects(self, container: str, prefix: str) -> list[str]:
+        """Return the names of all objects that begin so."""
+        _headers, found = self.send(
+            lambda connection: connection.get_container(
+                container, prefix=prefix, full_listing=True
+            )
+        )
+        return [each['name'] for each in found]
+
+    def delete_object(self, container: str, name: str) -> None:
+        """Remove an object, or find that it is gone."""
+        try:
+            self.send(operator.methodcaller('delete_object', container, name))
+        except swiftclient.ClientException as error:
+            if not _answers(error, http.HTTPStatus.NOT_FOUND):
+                raise
+
+    def delete_container(self, container: str) -> None:
+        """Remove a container if it is empty; say in the log if that fails."""
+        try:
+            self.send(
+                operator.methodcaller('delete_container', container),
+                stop=_STOP | tenacity.stop_after_delay(CLEAN_UP),
+            )
+        # As with objects. One that is not empty has somebody's.
+        except Exception as error:
+            if not _answers(
+                error, http.HTTPStatus.NOT_FOUND, http.HTTPStatus.CONFLICT
+            ):
+                LOG.warning(
+                    'A failed upload may have left container %(container)s: '
+                    '%(cause)s',
+                    {'container': container, 'cause': error},
+                )
+
+    def delete_objects(self, container: str, names: Iterable[str]) -> bool:
         """Remove objects, and say in the log which are left.
 
         Once a fault has outlasted its attempts, each further object is tried
         once. When CLEAN_UP seconds have gone by since the first fault, no
         more are: as many objects as there may be, the client waits.
+
+        :returns: whether all of them are gone
         """
         attempts = ATTEMPTS
         first = math.inf
@@ -154,7 +191,7 @@ class Sender:
                 self.send(delete, stop=stop)
             # What the upload ended with is raised, and none of these.
             except Exception as error:
-                if _is_absence(error):
+                if _answers(error, http.HTTPStatus.NOT_FOUND):
                     continue
                 left.append(name)
                 cause = error
@@ -172,6 +209,7 @@ class Sender:
                     'cause': cause,
                 },
             )
+        return not left
 
     def _attempt(
         self,
@@ -220,11 +258,11 @@ def _fault(state: tenacity.RetryCallState) -> BaseException:
     return fault
 
 
-def _is_absence(error: Exception) -> bool:
-    """Tell whether it is Swift that has no such object."""
+def _answers(error: Exception, *statuses: int) -> bool:
+    """Tell whether it is Swift's answer, and one of these."""
     return (
         isinstance(error, swiftclient.ClientException)
-        and error.http_status == http.HTTPStatus.NOT_FOUND
+        and error.http_status in statuses
     )
 
 

@@ -12,12 +12,15 @@ import itertools
 from typing import Any
 from typing import Protocol
 
+from oslo_log import log as logging
 import swiftclient
 
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.upload import digests
 from cinder_rbd_offload.upload import reader as reader_
 from cinder_rbd_offload.upload import resend
+
+LOG = logging.getLogger(__name__)
 
 
 class OpenReader(Protocol):
@@ -111,6 +114,7 @@ class Image:
                 ) from end
         if size is not None:
             self._check_end(size)
+        self._remove_stale()
         headers = {'X-Object-Manifest': f'{self._container}/{self._name}-'}
         self.names.append(self._name)
         self._sender.send(
@@ -119,6 +123,28 @@ class Image:
             )
         )
         return stored
+
+    def _remove_stale(self) -> None:
+        """Remove what an earlier upload of the image has left.
+
+        The manifest has the beginning of its segments' names, and no list of
+        them: whatever is there by such a name would be part of the image.
+        """
+        there = self._sender.list_objects(self._container, f'{self._name}-')
+        stale = sorted(set(there) - set(self.names))
+        if stale:
+            LOG.info(
+                'An earlier upload has left %(count)d objects in container '
+                '%(container)s, from %(first)s to %(last)s: removing them',
+                {
+                    'count': len(stale),
+                    'container': self._container,
+                    'first': stale[0],
+                    'last': stale[-1],
+                },
+            )
+        for name in stale:
+            self._sender.delete_object(self._container, name)
 
     def _put(
         self, name: str, reader: Any, length: int | None, md5: digests.Hash
@@ -143,8 +169,9 @@ class Image:
         """See to it that there is no more data.
 
         :raises SourceExceeds: when there is
+        :raises SourceFailed: when nobody can tell
         """
-        if more := self._source.read(reader_.PIECE):
+        if more := reader_.take(self._source, reader_.PIECE):
             raise exceptions.SourceExceeds(size, size + len(more))
 
 

@@ -184,8 +184,10 @@ class GlanceSink:
         except Fault as fault:
             reason = f'Glance does not tell what it has got: {fault}'
             raise self._failed(reason) from fault
+        # Before the end, what was sent is not the image's data: a request that
+        # was refused at once has sent none, and an empty image is no success.
         # A Glance without MD5 records none.
-        if size == body.sent and md5 in ('', body.md5()):
+        if body.whole and size == body.sent and md5 in ('', body.md5()):
             return
         if not acknowledged:
             raise exceptions.ImageTaken(self._image_id)

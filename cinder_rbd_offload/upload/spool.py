@@ -11,6 +11,7 @@ an upload that finds the ledger removed begins a new one beside those that
 still use the old.
 """
 
+import contextlib
 import errno
 import os
 import tempfile
@@ -44,8 +45,9 @@ class Spool:
 
     @property
     def room(self) -> int:
-        """Bytes that this upload could hold if there were no other."""
-        return min(self.budget, self.cap or self.budget)
+        """Bytes that one file could hold if there were no other."""
+        slots = self.budget // budget_.SLOT * budget_.SLOT
+        return min(slots, self.cap or slots)
 
     def open(self) -> 'SpoolFile':
         """Return an empty file.
@@ -138,8 +140,13 @@ class SpoolFile:
         return data
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Let go of everything; nobody wants the data any more."""
         self._spool.hold(-self.end)
-        # In this order, for room is given back when it is there.
-        self._file.close()
-        self._share.close()
+        # In this order, for room is given back when it is there. An error of
+        # the disk's comes after the descriptor is gone, and tells of data that
+        # is of no more use.
+        with (
+            contextlib.closing(self._share),
+            contextlib.suppress(OSError),
+        ):
+            self._file.close()

@@ -15,6 +15,7 @@ All else is final, such as 403, 404 and 413.
 from collections.abc import Callable
 import contextlib
 import json
+from typing import Any
 from typing import TypeVar
 
 from keystoneauth1 import exceptions as ks_exceptions
@@ -103,12 +104,8 @@ def judge_manifest(answer: requests.Response, doing: str) -> None:
     :raises Fault: when another attempt may do
     :raises SwiftRefused: when an object is not what the manifest says
     """
-    final = {}
-    if answer.status_code in (202, 400):
-        with contextlib.suppress(ValueError):
-            final = json.loads(answer.text)
-    text = str(final.get('Response Status') or '')
-    errors = final.get('Errors') or []
+    told = answer.status_code in (202, 400)
+    text, errors = _final(answer.text if told else '')
     if answer.status_code == 202:
         # It was sent before Swift looked at the objects.
         if not text[:3].isdecimal():
@@ -144,6 +141,27 @@ def translate(exc: Exception, doing: str) -> Exception:
     elif not isinstance(exc, ks_exceptions.ConnectionError):
         return exceptions.SwiftRefused(doing, text)
     return Fault(text)
+
+
+def _final(body: str) -> tuple[str, list[list[Any]]]:
+    """Read the body of the answer to a manifest.
+
+    What stands between here and Swift may put a body of its own there.
+
+    :returns: the status, and the errors: each has an object and what it is;
+        none of what is in another form
+    """
+    final: Any = None
+    with contextlib.suppress(ValueError):
+        final = json.loads(body)
+    if not isinstance(final, dict):
+        return '', []
+    errors = final.get('Errors')
+    if not isinstance(errors, list) or not all(
+        isinstance(error, list) and error for error in errors
+    ):
+        errors = []
+    return str(final.get('Response Status') or ''), errors
 
 
 def _judge(status: int, text: str, pause: float, doing: str) -> None:

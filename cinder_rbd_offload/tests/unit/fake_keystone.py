@@ -65,7 +65,6 @@ class Keystone(rm_fixture.Fixture):
     def _token(self, request, context):
         self._cut()
         asked = request.json()['auth']
-        user = asked['identity']['password']['user']
         scope = asked.get('scope', {})
         self.scopes.append(scope)
         trust = scope.get('OS-TRUST:trust', {}).get('id')
@@ -75,22 +74,31 @@ class Keystone(rm_fixture.Fixture):
         if trust and self.forbids:
             context.status_code = 403
             return {'error': {'message': 'no roles', 'code': 403}}
-        password, roles = self.users.get(user['name'], (None, ()))
-        if user['password'] != password:
+        user = self._user(asked['identity'])
+        if user is None:
             context.status_code = 401
             return {'error': {'message': 'not authorized', 'code': 401}}
-        token = ks_fixture.V3Token(
-            user_id=f'{user["name"]}-id', user_name=user['name']
-        )
+        _password, roles = self.users[user]
+        token = ks_fixture.V3Token(user_id=f'{user}-id', user_name=user)
         token.set_project_scope()
         for role in roles:
             token.add_role(role)
         for kind, url in self.catalog:
-            token.add_service(kind).add_standard_endpoints(public=url)
+            token.add_service(kind).add_standard_endpoints(
+                public=url, admin=url
+            )
         name = next(self._tokens)
-        self.tokens[name] = (user['name'], trust)
+        self.tokens[name] = (user, trust)
         context.headers['X-Subject-Token'] = name
         return token
+
+    def _user(self, identity):
+        """Return who asks, by a password or an earlier token."""
+        if 'token' in identity:
+            return self.tokens.get(identity['token']['id'], (None,))[0]
+        user = identity['password']['user']
+        password, _roles = self.users.get(user['name'], (None, ()))
+        return user['name'] if user['password'] == password else None
 
     def _trust(self, request, context):
         if self.refuses:

@@ -97,6 +97,12 @@ class OnOurs:
                 patch = mock.patch.object(self.module, name, value)
                 patch.start()
                 self.addCleanup(patch.stop)  # type: ignore[attr-defined]
+        # Theirs answers no listing, which ours asks for before a manifest.
+        patch = mock.patch(
+            'swiftclient.client.get_container', return_value=({}, [])
+        )
+        patch.start()
+        self.addCleanup(patch.stop)  # type: ignore[attr-defined]
         # In this process, Cinder's tests have registered options that must
         # be given.
         patch = mock.patch.object(

@@ -53,6 +53,20 @@ class BodyTestCase(base.BaseTestCase):
             self.body.md5(),
         )
 
+    def test_before_anything_was_read(self):
+        self.assertEqual(
+            hashlib.md5(usedforsecurity=False).hexdigest(), self.body.md5()
+        )
+
+    def test_it_tells_whether_it_came_to_the_end(self):
+        self.assertFalse(self.body.whole)
+        for _attempt in range(2):
+            for _chunk in itertools.islice(self.body, 3):
+                pass
+            self.assertFalse(self.body.whole)
+            b''.join(self.body)
+            self.assertTrue(self.body.whole)
+
     def test_the_report(self):
         b''.join(self.body)
         self.assertEqual([*range(1000, len(DATA), 1000)][-1], self.reported[9])

@@ -2,10 +2,12 @@
 """The budget is shared, kept to, and given back whatever happens."""
 
 import contextlib
+import gc
 import os
 import random
 import signal
 import time
+import warnings
 
 import fixtures
 from oslotest import base
@@ -58,6 +60,24 @@ class ShareTestCase(base.BaseTestCase):
         one.close()
         self.assertEqual(2, self.taken(other))
         self.assertFalse(self.share().take())
+
+    def test_one_that_is_forgotten_gives_back_its_own(self):
+        def forget():
+            self.assertEqual(3, self.taken(budget.Share(self.folder, size)))
+
+        size = 3 * budget.SLOT
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', ResourceWarning)
+            forget()
+            gc.collect()
+        self.assertEqual(3, self.taken(self.share(size)))
+
+    def test_closing_twice_closes_nothing_else(self):
+        share = budget.Share(self.folder, budget.SLOT)
+        share.close()
+        other = self.share()
+        share.close()
+        self.assertTrue(other.take())
 
     def test_shares_that_are_interleaved(self):
         size = SLOTS * budget.SLOT

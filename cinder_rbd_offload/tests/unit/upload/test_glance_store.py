@@ -10,20 +10,22 @@ import os
 import pathlib
 import random
 import socket
+import time
 from unittest import mock
 
 import ddt
 import fixtures
 import glance_store
-from glance_store._drivers.swift import connection_manager
 from glance_store._drivers.swift import store as upstream
 from glance_store import location
 from keystoneauth1 import exceptions as ks_exceptions
+from keystoneauth1 import session
 from oslo_config import cfg
 from oslotest import base
 import tenacity
 
 from cinder_rbd_offload.tests import fake_swift
+from cinder_rbd_offload.tests.unit import fake_keystone
 from cinder_rbd_offload.upload import budget
 from cinder_rbd_offload.upload import glance_store as our_store
 from cinder_rbd_offload.upload import resend
@@ -87,7 +89,7 @@ class Session:
         self.faults = []
         self.asked = 0
         self.expiring = False
-        self.auth = mock.Mock()
+        self.auth = mock.Mock(trust_id=None)
         self.issue()
 
     def issue(self):
@@ -145,7 +147,7 @@ class StoreTestCase(base.BaseTestCase):
         self.conf.register_opts(our_store.OPTIONS, group='glance_store')
         self.conf([])
 
-    def store(self, buffered=True, make=our_store.Store, **options):
+    def build(self, buffered=True, make=our_store.Store, **options):
         options = {
             'swift_store_create_container_on_put': True,
             'swift_store_endpoint': self.swift.url,
@@ -162,11 +164,14 @@ class StoreTestCase(base.BaseTestCase):
         store = make(self.conf)
         store.configure()
         store.large_object_size = store.large_object_chunk_size = SEGMENT
+        return store
+
+    def store(self, *args, **options):
+        store = self.build(*args, **options)
+        self.client = mock.Mock(session=self.session)
         self.useFixture(
             fixtures.MockPatchObject(
-                store,
-                'init_client',
-                return_value=mock.Mock(session=self.session),
+                store, 'init_client', return_value=self.client
             )
         )
         return store
@@ -317,6 +322,101 @@ class FaultsTestCase(StoreTestCase):
 
 
 @ddt.ddt
+class EarlierTestCase(StoreTestCase):
+    """Segments are there that an earlier upload of the image has left."""
+
+    # As long as its own first segment, and a few bytes of a second.
+    SHORT = DATA[: SEGMENT + 5]
+
+    def leave(self, *ends):
+        """Leave objects, as a process does that is killed."""
+        self.swift.containers.add('glance')
+        for end in ends:
+            self.swift.objects[f'glance/{IMAGE}{end}'] = b'other'
+
+    def puts(self):
+        return [
+            path for method, path in self.swift.requests if method == 'PUT'
+        ]
+
+    @ddt.data(0, len(SHORT))
+    def test_one_that_was_killed(self, size):
+        self.leave(*(f'-{number:05d}' for number in range(1, 8)))
+        store = self.store()
+        answer = self.add(store, self.SHORT, size)
+        self.assert_stored(answer, store, self.SHORT)
+        self.assertEqual(3, len(self.swift.objects))
+
+    def test_one_whose_removal_failed(self):
+        self.order(503, where='-00004', times=6)
+        self.order(503, method='DELETE', times=100)
+        store = self.store()
+        self.assertRaises(glance_store.BackendException, self.add, store)
+        self.assertEqual(3, len(self.swift.objects))
+        self.swift.faults.clear()
+        answer = self.add(store, self.SHORT, 0)
+        self.assert_stored(answer, store, self.SHORT)
+        self.assertEqual(3, len(self.swift.objects))
+        self.assertIn(
+            'An earlier upload has left 1 objects in container glance, from '
+            f'{IMAGE}-00003 to {IMAGE}-00003',
+            self.logs.output,
+        )
+
+    def test_names_that_no_upload_gives(self):
+        self.leave('-00000', '-00001-x', '-other', '-00002a')
+        store = self.store()
+        self.assert_stored(self.add(store), store)
+        self.assertEqual(5, len(self.swift.objects))
+
+    def test_what_is_of_other_images_stays(self):
+        self.leave('2-00003', '')
+        other = f'{IMAGE[:-1]}d-00003'
+        self.swift.objects[f'glance/{other}'] = b'other'
+        store = self.store()
+        self.assert_stored(self.add(store), store)
+        self.assertIn(f'glance/{other}', self.swift.objects)
+        self.assertIn(f'glance/{IMAGE}2-00003', self.swift.objects)
+
+    def test_more_than_one_answer_lists(self):
+        self.swift.page = 2
+        self.leave(*(f'-{number:05d}' for number in range(1, 8)))
+        store = self.store()
+        answer = self.add(store, self.SHORT, 0)
+        self.assert_stored(answer, store, self.SHORT)
+        self.assertEqual(3, len(self.swift.objects))
+
+    @ddt.data('GET', 'DELETE')
+    def test_faults_that_pass(self, method):
+        self.leave('-00009')
+        self.order(503, method=method, times=2)
+        self.order(401, method=method)
+        self.order('lost', method=method)
+        store = self.store()
+        self.assert_stored(self.add(store), store)
+
+    @ddt.data(('GET', 503), ('GET', 403), ('DELETE', 503), ('DELETE', 403))
+    @ddt.unpack
+    def test_nothing_is_published_that_may_be_wrong(self, method, status):
+        self.leave('-00009')
+        where = '' if method == 'GET' else '-00009'
+        self.order(status, where=where, method=method, times=6)
+        error = self.assertRaises(
+            glance_store.BackendException, self.add, self.store()
+        )
+        self.assertIn('Got error from Swift', str(error))
+        self.assertIn(str(status), str(error))
+        self.assertNotIn(f'glance/{IMAGE}', self.puts())
+        self.assertEqual({f'glance/{IMAGE}-00009'}, set(self.swift.objects))
+
+    def test_an_image_of_one_object_asks_for_none(self):
+        store = self.store()
+        store.large_object_size = 2 * SIZE
+        self.assert_stored(self.add(store), store)
+        self.assertNotIn('GET', dict(self.swift.requests))
+
+
+@ddt.ddt
 class KeystoneTestCase(StoreTestCase):
     """A token is to be had, and Keystone has its faults."""
 
@@ -438,34 +538,38 @@ class KeystoneTestCase(StoreTestCase):
         store.init_client.side_effect = glance_store.BadStoreUri('wrong')
         self.assertRaises(glance_store.BadStoreUri, self.add, store)
 
-    def exit_with(self, error):
-        return fixtures.MockPatchObject(
-            connection_manager.SwiftConnectionManager,
-            '__exit__',
-            side_effect=error,
-        )
+    def trusted(self, error=None):
+        """Have a store whose tokens are by a trust; return that, too."""
+        store = self.store()
+        self.session.auth.trust_id = 'a-trust'
+        self.client.trusts.delete.side_effect = error
+        return store
 
     @ddt.data(AWAY[0], REFUSALS[0])
     def test_a_trust_that_is_not_revoked(self, error):
-        self.useFixture(self.exit_with(error))
-        store = self.store()
+        store = self.trusted(error)
         self.assert_stored(self.add(store), store)
         self.assertIn(
-            'The trust of an upload is not revoked', self.logs.output
+            f'Trust a-trust of an upload is not revoked: {error}',
+            self.logs.output,
         )
 
     def test_a_trust_that_is_not_revoked_after_a_failure(self):
-        self.useFixture(self.exit_with(AWAY[0]))
         self.order(413, where='00002')
-        self.assertRaises(glance_store.StorageFull, self.add, self.store())
+        store = self.trusted(AWAY[0])
+        self.assertRaises(glance_store.StorageFull, self.add, store)
         self.assert_nothing_left()
 
-    def test_each_manager_is_closed_once(self):
-        patch = self.useFixture(self.exit_with(None))
-        store = self.store()
+    def test_a_trust_is_revoked_once(self):
+        store = self.trusted()
         self.session.faults = [AWAY[0]] * 5
         self.add(store)
-        self.assertEqual(1, patch.mock.call_count)
+        self.client.trusts.delete.assert_called_once_with('a-trust')
+        self.assertNotIn('not revoked', self.logs.output)
+
+    def test_there_is_no_trust(self):
+        self.add(self.store())
+        self.client.trusts.delete.assert_not_called()
 
     def test_it_may_be_silent_for_a_time_only(self):
         silent = socket.create_server(('127.0.0.1', 0))
@@ -479,6 +583,194 @@ class KeystoneTestCase(StoreTestCase):
         self.assertRaises(
             ks_exceptions.ConnectTimeout, client.session.get_auth_headers
         )
+
+
+@ddt.ddt
+class TenantsTestCase(StoreTestCase):
+    """Each image is in the account of its owner, by a trust if need be."""
+
+    CONTAINER = f'glance_{IMAGE}'
+    # Of one object, and of segments.
+    SIZES = (SEGMENT - 1, SIZE)
+
+    def setUp(self):
+        super().setUp()
+        self.context = mock.Mock(
+            auth_token='token-of-user',
+            user_id='user-id',
+            project_id='project',
+            service_catalog=[],
+        )
+        self.swift.tokens = {
+            'token-of-user',
+            *(f'token-{number}' for number in range(100)),
+        }
+
+    def keystone(self):
+        keystone = self.useFixture(fake_keystone.Keystone(real_http=True))
+        keystone.users = {
+            'glance': ('secret', ()),
+            'user': (None, ('member',)),
+        }
+        keystone.tokens['token-of-user'] = ('user', None)
+        keystone.catalog = [('identity', f'{fake_keystone.URL}/v3')]
+        return keystone
+
+    def tenants(self, *args, **options):
+        return self.build(
+            *args,
+            **{
+                'swift_store_multi_tenant': True,
+                'swift_store_auth_address': f'{fake_keystone.URL}/v3',
+                **options,
+            },
+        )
+
+    def add(self, store, size=SIZE, known=True):
+        return super().add(
+            store, DATA[:size], size if known else 0, context=self.context
+        )
+
+    def assert_whole(self, size=SIZE):
+        data = self.swift.image(f'{self.CONTAINER}/{IMAGE}')
+        self.assertEqual(DATA[:size], data)
+
+    @ddt.data(*SIZES)
+    def test_a_trust_ends_with_its_upload(self, size):
+        keystone = self.keystone()
+        self.add(self.tenants(), size)
+        self.assert_whole(size)
+        self.assertEqual({}, keystone.trusts)
+        ((trust, token),) = keystone.ended
+        # The trust's own token acts for the user, as whom it is revoked.
+        self.assertEqual(('glance', trust), keystone.tokens[token])
+
+    def test_a_trust_ends_with_an_upload_that_failed(self):
+        keystone = self.keystone()
+        self.order(413, where='00002')
+        self.assertRaises(glance_store.StorageFull, self.add, self.tenants())
+        self.assertEqual(1, len(keystone.ended))
+        self.assert_nothing_left()
+
+    def test_a_trust_that_gives_no_token_ends_as_well(self):
+        keystone = self.keystone()
+        keystone.forbids = True
+        self.add(self.tenants())
+        self.assert_whole()
+        ((trust, _asked),) = keystone.trusts.items()
+        self.assertIn(f'Trust {trust} of an upload is not', self.logs.output)
+
+    @ddt.data(*itertools.product(SIZES, (True, False)))
+    @ddt.unpack
+    def test_as_many_trusts_as_glance_s_own_store_has(self, size, known):
+        counts = set()
+        for make in (upstream.Store, our_store.Store):
+            # Glance's own gives the last segment a wrong length.
+            size = size // SEGMENT * SEGMENT or size
+            keystone = self.keystone()
+            self.swift.objects.clear()
+            self.add(self.tenants(False, make), size, known)
+            self.assert_whole(size)
+            counts.add(len(keystone.trusts) + len(keystone.ended))
+        self.assertEqual({int(size >= SEGMENT or not known)}, counts)
+
+    @ddt.data(*SIZES)
+    def test_a_keystone_that_is_silent(self, size):
+        """The user's own token does, which cannot be replaced."""
+        silent = socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(silent.close)
+        host, port = silent.getsockname()
+        store = self.tenants(
+            swift_store_auth_address=f'http://{host}:{port}/v3'
+        )
+        start = time.monotonic()
+        self.add(store, size)
+        self.assertLess(time.monotonic() - start, 20)
+        self.assert_whole(size)
+
+    def test_the_timeout_is_for_clients_of_this_store(self):
+        self.keystone()
+        store = self.tenants()
+        made = []
+        request = session.Session.request
+
+        def watch(one, *args, **kwargs):
+            made.append(one.timeout)
+            return request(one, *args, **kwargs)
+
+        location = store.create_location(IMAGE, context=self.context)
+        with mock.patch.object(session.Session, 'request', watch):
+            store.init_client(location, self.context)
+            self.assertEqual({1.0}, set(made))
+            made.clear()
+            upstream.MultiTenantStore.init_client(
+                store, location, self.context
+            )
+        self.assertEqual({None}, set(made))
+
+    @ddt.data(*SIZES)
+    def test_a_container_goes_with_an_upload_that_failed(self, size):
+        self.keystone()
+        where = '-00002' if size == SIZE else f'/{IMAGE}'
+        self.order(413, where=where)
+        self.order(503, where=self.CONTAINER, method='DELETE')
+        self.assertRaises(
+            glance_store.StorageFull, self.add, self.tenants(), size
+        )
+        self.assertEqual(set(), self.swift.containers)
+        self.assertNotIn('may have left', self.logs.output)
+
+    def fail(self, error=glance_store.StorageFull, **options):
+        self.keystone()
+        self.order(413, where='00002')
+        self.assertRaises(error, self.add, self.tenants(**options))
+        return [
+            path
+            for method, path in self.swift.requests
+            if method == 'DELETE' and path == self.CONTAINER
+        ]
+
+    def test_a_container_that_is_not_empty_stays(self):
+        self.swift.containers.add(self.CONTAINER)
+        self.swift.objects[f'{self.CONTAINER}/other'] = b''
+        self.assertEqual(1, len(self.fail()))
+        self.assertEqual({self.CONTAINER}, self.swift.containers)
+        self.assertNotIn('may have left', self.logs.output)
+
+    def test_a_container_that_is_gone(self):
+        self.order('lost', where=self.CONTAINER, method='DELETE')
+        self.assertEqual(2, len(self.fail()))
+        self.assertEqual(set(), self.swift.containers)
+        self.assertNotIn('may have left', self.logs.output)
+
+    def test_a_container_that_cannot_be_removed(self):
+        self.order(503, where=self.CONTAINER, method='DELETE', times=100)
+        self.assertEqual(resend.ATTEMPTS, len(self.fail()))
+        self.assertIn(
+            f'A failed upload may have left container {self.CONTAINER}',
+            self.logs.output,
+        )
+
+    def test_a_container_whose_objects_cannot_be_removed(self):
+        self.order(503, where='-0000.', method='DELETE', times=100)
+        self.assertEqual([], self.fail())
+
+    def test_a_container_that_the_store_does_not_make(self):
+        self.swift.containers.add(self.CONTAINER)
+        deletions = self.fail(swift_store_create_container_on_put=False)
+        self.assertEqual([], deletions)
+        self.assertEqual({self.CONTAINER}, self.swift.containers)
+
+    def test_a_container_of_an_image_that_is_there(self):
+        self.keystone()
+        self.order(409, where=f'/{IMAGE}')
+        self.assertRaises(glance_store.Duplicate, self.add, self.tenants())
+        self.assertEqual({self.CONTAINER}, self.swift.containers)
+
+    def test_a_container_of_all_images_stays(self):
+        self.order(413, where='00002')
+        self.assertRaises(glance_store.StorageFull, super().add, self.store())
+        self.assertEqual({'glance'}, self.swift.containers)
 
 
 @ddt.ddt
@@ -528,6 +820,20 @@ class SourceTestCase(StoreTestCase):
         )
         self.assertIn(f'expected {SIZE} bytes', str(error))
         self.assert_nothing_left()
+
+    @ddt.idata(itertools.product((True, False), repeat=2))
+    @ddt.unpack
+    def test_an_end_that_nobody_can_see(self, segmented, buffered):
+        """It is the source that failed, and not Swift."""
+        store = self.store(buffered)
+        if not segmented:
+            store.large_object_size = 2 * SIZE
+        gone = OSError('a client')
+        error = self.assertRaises(
+            OSError, store.add, IMAGE, Stream(DATA, gone), SIZE, 'sha512'
+        )
+        self.assertIs(gone, error)
+        self.assertEqual({}, self.swift.objects)
 
     @ddt.idata(
         itertools.product(
@@ -630,6 +936,15 @@ class BufferTestCase(StoreTestCase):
         store = self.store(swift_upload_buffer_cap=SEGMENT)
         store.large_object_size = 2 * SIZE
         self.order('reset', where='00002')
+        self.assert_stored(self.add(store), store)
+        self.assertEqual(5, len(self.swift.objects))
+
+    def test_an_image_larger_than_the_slots_has_segments(self):
+        size = SIZE // budget.SLOT * budget.SLOT + budget.SLOT - 1
+        store = self.store(swift_upload_buffer_budget=size)
+        store.large_object_size = 2 * SIZE
+        self.order('reset', where='00002')
+        self.assertLess(SIZE, size)
         self.assert_stored(self.add(store), store)
         self.assertEqual(5, len(self.swift.objects))
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import random
+import tempfile
 from unittest import mock
 
 import ddt
@@ -191,6 +192,22 @@ class SourceTestCase(ReaderTestCase):
         made.seek(0)
         self.assertEqual(DATA[:5], made.read(5))
 
+    @ddt.data((None, TypeError, 'None'), (b'12345', ValueError, '5 bytes'))
+    @ddt.unpack
+    def test_a_source_that_gives_what_was_not_asked_for(
+        self, data, kind, word
+    ):
+        source = mock.Mock(read=mock.Mock(side_effect=[b'123', data, b'x']))
+        digest = hashlib.md5()
+        made = self.reader(source, size=7, digests=[digest])
+        self.assertEqual(b'123', made.read(4))
+        for _ in range(2):
+            raised = self.assertRaises(exceptions.SourceFailed, made.read, 4)
+            self.assertIsInstance(raised.cause, kind)
+            self.assertIn(word, str(raised))
+        self.assertEqual(2, source.read.call_count)
+        self.assertEqual(hashlib.md5(b'123').digest(), digest.digest())
+
     def test_a_source_that_ends_early(self):
         made = self.reader(size=len(DATA) + 1)
         made.seek(len(DATA))
@@ -308,9 +325,64 @@ class UnbufferedTestCase(ReaderTestCase):
         made = self.reader()
         made.read(10)
         made.read()
+        self.assert_all_free()
+
+    def break_closing(self):
+        """Have the buffers' files fail when they are closed."""
+        made = tempfile.TemporaryFile
+
+        def make(**kwargs):
+            file = made(**kwargs)
+
+            def close():
+                file.close()
+                raise OSError(errno.EIO, 'Input/output error')
+
+            return mock.Mock(fileno=file.fileno, close=close)
+
+        self.useFixture(fixtures.MockPatch('tempfile.TemporaryFile', make))
+
+    def assert_all_free(self):
         share = budget.Share(self.folder, 6 * budget.SLOT)
         self.addCleanup(share.close)
         self.assertEqual(6, sum(share.take() for _ in range(6)))
+
+    def test_a_disk_that_fails_at_the_end(self):
+        self.break_closing()
+        self.spool = spool.Spool(self.folder, 6 * budget.SLOT)
+        made = self.reader()
+        self.assertEqual(DATA, made.read())
+        made.close()
+        self.assert_all_free()
+
+    def test_a_disk_that_fails_when_it_is_given_up(self):
+        self.break_closing()
+        self.spool = spool.Spool(self.folder, 6 * budget.SLOT, 1000)
+        made = self.reader()
+        self.assertEqual(DATA, self.assert_lost(made, '1000 bytes'))
+        self.assertEqual(1, self.warnings())
+        self.assert_all_free()
+
+    @ddt.data(
+        (0, 0, 0),
+        (budget.SLOT - 1, 0, 0),
+        (3 * budget.SLOT, 0, 3 * budget.SLOT),
+        (4 * budget.SLOT - 1, 0, 3 * budget.SLOT),
+        (4 * budget.SLOT - 1, 1000, 1000),
+        (budget.SLOT, 2 * budget.SLOT, budget.SLOT),
+    )
+    @ddt.unpack
+    def test_the_room_is_what_a_file_can_hold(self, size, cap, room):
+        self.spool = spool.Spool(self.folder, size, cap)
+        self.assertEqual(room, self.spool.room)
+        data = bytes(room + 1)
+        fits = self.reader(Source(data[:room]))
+        self.assertEqual(data[:room], fits.read())
+        self.assertTrue(fits.seekable())
+        fits.close()
+        over = self.reader(Source(data))
+        self.assertEqual(data, over.read())
+        self.assertFalse(over.seekable())
 
 
 class ClientsTestCase(ReaderTestCase):

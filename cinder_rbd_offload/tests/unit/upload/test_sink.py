@@ -321,6 +321,32 @@ class GlanceSinkTestCase(base.TestCase):
         self.assertFails(exceptions.ImageTaken)
         self.assertIn(IMAGE, self.glance.images)
 
+    @ddt.data(
+        (b'', False),
+        (b'', True),
+        # As many bytes as were sent, before Glance refused the rest.
+        (DATA[:30], False),
+    )
+    @ddt.unpack
+    def test_the_user_gave_it_the_data_that_was_sent(self, data, nameless):
+        """It has no data of the volume, or only its beginning."""
+
+        def conflict(sent):
+            for _chunk in sent:
+                if sent.sent == len(data):
+                    break
+            return answer(409)
+
+        def at_once(_sent):
+            return answer(409)
+
+        self.faults = [conflict if data else at_once]
+        self.glance.take(IMAGE, data)
+        if nameless:
+            self.glance.images[IMAGE]['checksum'] = None
+        self.assertFails(exceptions.ImageTaken)
+        self.assertIn(IMAGE, self.glance.images)
+
     def test_a_glance_without_md5(self):
         def taken(data):
             self.take(data)

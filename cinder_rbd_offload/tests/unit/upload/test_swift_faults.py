@@ -12,6 +12,22 @@ from cinder_rbd_offload.upload import patience
 from cinder_rbd_offload.upload import swift_faults
 
 
+# JSON that has another form than Swift's.
+MALFORMED = (
+    '[]',
+    '[1]',
+    '"text"',
+    '7',
+    'null',
+    '{"Errors": 7}',
+    '{"Errors": "text"}',
+    '{"Errors": [7]}',
+    '{"Errors": [[]]}',
+    '{"Errors": ["text"]}',
+    '{"Errors": {"/a/b": "503 X"}}',
+)
+
+
 def answer(status, text='', **headers):
     made = requests.Response()
     made.status_code = status
@@ -108,6 +124,7 @@ class JudgeTestCase(base.BaseTestCase):
 
     @ddt.data(
         (202, '  {"Response Status": "201 Created", "Errors": []}'),
+        (202, '{"Response Status": "201 Created", "Errors": {}}'),
         (201, ''),
     )
     @ddt.unpack
@@ -128,6 +145,18 @@ class JudgeTestCase(base.BaseTestCase):
             exceptions.SwiftRefused,
         ),
         (400, 'no JSON', exceptions.SwiftRefused),
+        *((400, text, exceptions.SwiftRefused) for text in MALFORMED),
+        *((202, text, swift_faults.Fault) for text in MALFORMED),
+        (
+            202,
+            '{"Response Status": "503 X", "Errors": 7}',
+            swift_faults.Fault,
+        ),
+        (
+            202,
+            '{"Response Status": "400 X", "Errors": [[]]}',
+            exceptions.SwiftRefused,
+        ),
         (401, '', swift_faults.TokenFault),
         (503, '', swift_faults.Fault),
         (413, '', exceptions.SwiftRefused),
