@@ -349,6 +349,16 @@ class SealTestCase(PoolTestCase):
         self.target.remove('no-image')
         self.assertEqual([base.IMAGE], list(self.images))
 
+    def test_remove_does_not_take_an_image_for_gone_that_is_listed(self):
+        """librbd says not found where it cannot move it to the trash."""
+        self.images[base.IMAGE] = fake_ceph.Stored(base.SIZE)
+        self.cluster.fail(
+            'remove', self.cluster.rbd.ImageNotFound('no'), times=1
+        )
+        self.assertRaises(exceptions.CephError, self.target.remove, base.IMAGE)
+        self.target.remove(base.IMAGE)
+        self.assertEqual({}, self.images)
+
     def test_remove_keeps_an_image_with_a_foreign_snapshot(self):
         self.target.snapshot(base.IMAGE, 'foreign')
         self.assertRaises(exceptions.CephError, self.target.remove, base.IMAGE)
