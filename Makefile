@@ -17,7 +17,7 @@ demo: setup
 	$(PYTHON3) -m lab --state .lab/demo demo
 
 unit: setup
-	OS_TEST_TIMEOUT=60 PYTHONWARNINGS=ignore::DeprecationWarning \
+	OS_TEST_TIMEOUT=180 PYTHONWARNINGS=ignore::DeprecationWarning \
 	    .venv/bin/stestr run $(TEST)
 
 test: setup
