@@ -99,7 +99,9 @@ class OnOurs:
                 self.addCleanup(patch.stop)  # type: ignore[attr-defined]
         # Theirs answers no listing, which ours asks for before a manifest.
         patch = mock.patch(
-            'swiftclient.client.get_container', return_value=({}, [])
+            'swiftclient.client.get_container',
+            autospec=True,
+            return_value=({}, []),
         )
         patch.start()
         self.addCleanup(patch.stop)  # type: ignore[attr-defined]
