@@ -173,23 +173,9 @@ class Recovery:
             connection.cluster.shut_out(client)
         trust = record.entry.trust or self._find(record.entry.expires)
         record.update(clients=(own,), trust=trust)
-        entry = record.entry
         with contextlib.ExitStack() as stack:
-            target = connection.source
-            if entry.pool:
-                try:
-                    target = stack.enter_context(
-                        connection.open_pool(
-                            entry.pool, connection.source.shape
-                        )
-                    )
-                # Nothing is there any more that an image could point to.
-                except exceptions.PoolMissing:
-                    connection.source.drop_snapshot(
-                        entry.volume, job_.PREFIX + entry.image_id
-                    )
-                    record.update(stage=Stage.MAKING, pool='', rbd_id='')
-                    entry = record.entry
+            target = self._target(connection, record, stack)
+            entry = record.entry
             job = job_.Job(connection.source, target, record)
             stack.enter_context(watch.Watch(job))
             done = self._finish(job, connection.cluster, journal)
@@ -200,6 +186,30 @@ class Recovery:
             record.strike()
         else:
             record.update(clients=(), freed=entry.image_id not in self._bound)
+
+    def _target(
+        self,
+        connection: ceph.Connection,
+        record: journal_.Record,
+        stack: contextlib.ExitStack,
+    ) -> ceph.Pool:
+        """Open Glance's pool; return the volume's where there is none.
+
+        Where it was removed there is nothing any more that an image could
+        point to, and the entry names none from then on.
+        """
+        entry, source = record.entry, connection.source
+        if entry.pool:
+            try:
+                return stack.enter_context(
+                    connection.open_pool(entry.pool, source.shape)
+                )
+            except exceptions.PoolMissing:
+                source.drop_snapshot(
+                    entry.volume, job_.PREFIX + entry.image_id
+                )
+                record.update(stage=Stage.MAKING, pool='', rbd_id='')
+        return source
 
     def _let_go(
         self, entry: journal_.Entry, journal: journal_.Journal
