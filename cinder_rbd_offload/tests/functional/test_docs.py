@@ -30,13 +30,12 @@ MODULES = {
 EXAMPLE = 'example'
 # What uploads remember of Glance's pool.
 REMEMBERED = 'clones in images/'
+GENERATE = 'oslo-config-generator --wrap-width 82 --namespace'
 # What some of the commands print, if they do what they are there for.
 SHOWS = {
     'ceph auth get client.cinder': 'profile rbd',
-    'oslo-config-generator --namespace cinder_rbd_offload': (
-        '#rbd_offload_method = auto'
-    ),
-    'oslo-config-generator --namespace cinder_rbd_offload.glance_store': (
+    f'{GENERATE} cinder_rbd_offload': '#rbd_offload_method = auto',
+    f'{GENERATE} cinder_rbd_offload.glance_store': (
         '#swift_upload_buffer_budget = '
     ),
     'rbd snap ls volumes/volume-$VOLUME': 'offload-',
@@ -96,6 +95,10 @@ class DocumentedTest(base.FunctionalTestCase):
         # A command that is prepared for is still there.
         self.assertEqual([], list(self.before))
         self.check()
+
+    def test_what_is_shown_is_of_a_command_that_is_there(self) -> None:
+        commands = {c for page in documented.to_run().values() for c in page}
+        self.assertEqual(set(), SHOWS.keys() - commands)
 
     def run_command(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a command as a person does who is in the clone's folder."""
