@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo   compare the stock driver and ours on a fresh lab
 # make unit   the unit tests; TEST=test_plan for some of them
-# make test   lint, unit tests, and functional tests on a fresh lab
+# make test   lint, unit tests, and functional tests on two fresh labs
 # make bench  measure the stock driver and each method of ours on a fresh lab,
 #             and write the figures into the documents and the README
 # make faults kill the services while uploads run, in 208 rounds, and audit

@@ -1,25 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs lint, the unit tests, Cinder's, and functional tests in a fresh lab.
+"""Runs lint, the unit tests, Cinder's, and functional tests in fresh labs.
+
+The functional tests take turns in two labs, a module at a time, since most of
+the time they wait for something.
 
 The last line it prints is ``N passed, N failed``, with ``, N skipped`` where
 any were; what failed is named once more before it. The exit code is 0 if
 nothing failed.
 """
 
+import concurrent.futures
 import os
 import pathlib
+import queue
 import re
 import subprocess
 import sys
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = 'cinder_rbd_offload/tests'
-LAB = [sys.executable, '-m', 'lab', '--state', '.lab/test']
+LABS = 2
+FOLDER = ROOT / '.lab'
 TOTAL = re.compile(r'^ - (Passed|Failed|Skipped|Unexpected Success): (\d+)$')
 FAILED = re.compile(r'^\{\d+\} (\S+) .*\.\.\. FAILED$')
 
+# Passed, failed, skipped.
+Totals = tuple[int, int, int]
+
 # What failed, for the end.
 failed: list[str] = []
+# One line of output at a time.
+printing = threading.Lock()
 
 
 def main() -> int:
@@ -31,14 +43,13 @@ def main() -> int:
     os.environ['OS_TEST_TIMEOUT'] = '180'
     # Cinder 29 warns, at each import, that it still uses eventlet.
     os.environ['PYTHONWARNINGS'] = 'ignore::DeprecationWarning'
-    os.environ['LAB_STATE'] = str(ROOT / '.lab' / 'test')
 
     totals = [_step('lint', ['tools/lint.sh'])]
     totals.append(_stestr('unit', '--concurrency=0'))
     totals.append(_stestr('upstream', '--concurrency=0'))
     totals.append(_functional())
 
-    good, bad, skipped = map(sum, zip(*totals, strict=True))
+    good, bad, skipped = _sum(totals)
     for name in failed:
         print(f'==> failed: {name}')
     tail = f', {skipped} skipped' if skipped else ''
@@ -46,43 +57,98 @@ def main() -> int:
     return 1 if bad or not good else 0
 
 
-def _functional() -> tuple[int, int, int]:
-    """Run the functional tests in a lab of their own."""
-    if (ROOT / '.lab' / 'test').exists():
-        subprocess.run([*LAB, 'down', '--purge'], check=True)
-    up = _step('lab', [*LAB, 'up', '--ceph2', '--with', 'swift'])
+def _functional() -> Totals:
+    """Run the modules of functional tests, each in whichever lab is free."""
+    paths = sorted((ROOT / TESTS / 'functional').glob('test_*.py'))
+    labs = [f'test-{number}' for number in range(LABS)]
+    free: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def run(module: pathlib.Path) -> Totals:
+        lab = free.get()
+        try:
+            return _stestr(
+                'functional',
+                *('--serial', rf'functional\.{module.stem}\.'),
+                repository=str(_results(lab)),
+                LAB_STATE=str(FOLDER / lab),
+            )
+        finally:
+            free.put(lab)
+
+    with concurrent.futures.ThreadPoolExecutor(LABS) as pool:
+        totals = list(pool.map(_up, labs))
+        if not _sum(totals)[1]:
+            for lab in labs:
+                free.put(lab)
+            totals = list(pool.map(run, paths))
+    total = _sum(totals)
+    # What failed can be looked into: only good labs are removed.
+    down = ['down'] if total[1] else ['down', '--purge']
+    for lab in labs:
+        subprocess.run(_command(lab, *down))
+    return total
+
+
+def _up(name: str) -> Totals:
+    """Bring a fresh lab up."""
+    if (FOLDER / name).exists():
+        subprocess.run(_command(name, 'down', '--purge'), check=True)
+    _results(name).mkdir(parents=True, exist_ok=True)
+    command = _command(name, 'up', '--ceph2', '--with', 'swift')
+    up = _step(f'lab {name}', command)
     if up[1]:
-        subprocess.run([*LAB, 'status'])
-        subprocess.run([*LAB, 'down'])
-        return up
-    totals = _stestr('functional', '--serial')
-    # What failed can be looked into: only a good lab is removed.
-    subprocess.run([*LAB, 'down', *([] if totals[1] else ['--purge'])])
-    return totals
+        subprocess.run(_command(name, 'status'))
+    return up
 
 
-def _step(name: str, command: list[str]) -> tuple[int, int, int]:
+def _command(name: str, *words: str) -> list[str]:
+    return [sys.executable, '-m', 'lab', '--state', str(FOLDER / name), *words]
+
+
+def _results(name: str) -> pathlib.Path:
+    """Return where stestr keeps what it finds in a lab."""
+    return FOLDER / f'{name}.results'
+
+
+def _sum(totals: list[Totals]) -> Totals:
+    good, bad, skipped = map(sum, zip((0, 0, 0), *totals, strict=True))
+    return good, bad, skipped
+
+
+def _step(name: str, command: list[str]) -> Totals:
     """Run a command that either passes or fails."""
-    print(f'==> {name}', flush=True)
+    _say(f'==> {name}')
     good = subprocess.run(command).returncode == 0
-    print(f'==> {name}: {"passed" if good else "FAILED"}', flush=True)
+    _say(f'==> {name}: {"passed" if good else "FAILED"}')
     if not good:
         failed.append(name)
     return (1, 0, 0) if good else (0, 1, 0)
 
 
-def _stestr(suite: str, how: str) -> tuple[int, int, int]:
-    """Run a suite and return how many tests passed, failed, were skipped."""
-    print(f'==> {suite} tests', flush=True)
+def _stestr(
+    suite: str, *how: str, repository: str = '.', **environment: str
+) -> Totals:
+    """Run a suite, or a part of it.
+
+    :param how: what stestr is told
+    :param repository: the folder where stestr keeps what it finds
+    :param environment: variables for the tests
+    """
+    name = ' '.join([suite, 'tests', *how[1:]])
+    _say(f'==> {name}')
     run = subprocess.Popen(
-        ['stestr', '--test-path', f'{TESTS}/{suite}', 'run', how],
+        [
+            *('stestr', '--test-path', f'{TESTS}/{suite}'),
+            *('--repo-url', repository, 'run', *how),
+        ],
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         text=True,
     )
     assert run.stdout is not None
     counts: dict[str, int] = {}
     for line in run.stdout:
-        print(line, end='', flush=True)
+        _say(line.rstrip('\n'))
         if total := TOTAL.match(line.rstrip()):
             counts[total[1]] = int(total[2])
         elif test := FAILED.match(line.rstrip()):
@@ -90,9 +156,14 @@ def _stestr(suite: str, how: str) -> tuple[int, int, int]:
     bad = counts.get('Failed', 0) + counts.get('Unexpected Success', 0)
     # A suite that could not be loaded, or is empty, has failed as a whole.
     if run.wait() and not bad:
-        failed.append(f'{suite} tests, as a whole')
+        failed.append(f'{name}, as a whole')
         bad = 1
     return counts.get('Passed', 0), bad, counts.get('Skipped', 0)
+
+
+def _say(line: str) -> None:
+    with printing:
+        print(line, flush=True)
 
 
 sys.exit(main())
