@@ -7,6 +7,7 @@ import dataclasses
 import signal
 import time
 
+from faults import orders
 from faults import schedule
 from faults import stage as stage_
 from faults import trace
@@ -54,6 +55,7 @@ class Cause:
         self._plan = plan
         self._mark = mark
         self._images = set(images)
+        self._orders = orders.Orders(stage.folder)
         self._losses: list[Loss] = []
 
     def run(self) -> list[Loss]:
@@ -137,8 +139,19 @@ class Cause:
         return events[0].time if events else time.time()
 
     def _reached(self) -> int | None:
-        """Wait until a process has stopped itself; return its pid."""
-        events = self._await(lambda event: event.event == 'fired')
+        """Wait until a process has stopped itself; return its pid.
+
+        On a busy machine it may come there later than anybody waits. Then the
+        order is taken back: nobody would let it go on.
+        """
+
+        def fired(event: trace.Event) -> bool:
+            return event.event == 'fired'
+
+        events = self._await(fired)
+        taken = [self._orders.take(backend) for backend in self._plan.orders]
+        if not events and not all(taken):
+            events = self._await(fired)
         return events[0].pid if events else None
 
     def _await(
