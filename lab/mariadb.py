@@ -23,6 +23,7 @@ class MariaDB(service.Service):
 
     def configure(self) -> None:
         """Write the configuration, and the statements run at each start."""
+        self.state.folder(f'{self.name}/tmp')
         self.state.write(
             self.folder / 'my.cnf',
             'my.cnf',
