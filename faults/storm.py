@@ -29,6 +29,7 @@ import io
 import os
 import pathlib
 import random
+import signal
 import sys
 import threading
 import time
@@ -430,9 +431,11 @@ def main() -> int:
     parser.add_argument('--rounds', type=int, default=1000)
     parser.add_argument('--seed', type=int, default=1)
     args = parser.parse_args()
+    # So that whoever ends it, also by a time limit, has its services ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     lab = lab_lab.Lab(args.state, say=print)
-    lab.up(swift=True)
     try:
+        lab.up(swift=True)
         bad = _storm(lab, args.rounds, args.seed)
     finally:
         lab.down()
