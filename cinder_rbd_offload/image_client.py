@@ -152,7 +152,9 @@ def _in_catalog(
     """Return where Glance is by the catalog that comes with a new token."""
     info = cfg.CONF.glance_catalog_info
     kind, _name, interface = info.split(':')
-    region = cfg.CONF[cinder_glance.GLANCE_GROUP].region_name
+    group = cfg.CONF[cinder_glance.GLANCE_GROUP]
+    # Cinder before 28 has no such option.
+    region = group.region_name if 'region_name' in group else None
     url = None
     with contextlib.suppress(ks_exceptions.CatalogException):
         url = auth.get_endpoint(
