@@ -89,9 +89,10 @@ class Job:
         if rbd_id:
             self.target.finish_rename(self.draft, self.image_id, rbd_id)
         self.target.remove(self.draft)
-        if rbd_id and rbd_id in (
-            self.target.id(self.image_id),
-            self.target.listed_id(self.image_id),
+        # The pool is listed only where the name does not open the image.
+        if rbd_id and (
+            self.target.id(self.image_id) == rbd_id
+            or self.target.listed_id(self.image_id) == rbd_id
         ):
             self.target.remove(self.image_id)
         self.source.drop_snapshot(self.volume, self.snapshot)
