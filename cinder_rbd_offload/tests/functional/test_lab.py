@@ -68,7 +68,11 @@ class LabTest(base.FunctionalTestCase):
             text=True,
         ).stdout.split()
         link = self.lab.services['brick-keyring'].link
-        self.assertEqual([str(link)], changed)
+        # The tests run in labs side by side, each with a link of its own.
+        links = link.parent.glob('*.client.cinder.keyring')
+        allowed = {str(path) for path in links if path.is_symlink()}
+        self.assertIn(str(link), changed)
+        self.assertEqual(set(), set(changed) - allowed)
 
     def test_env_is_what_a_client_needs(self) -> None:
         done = subprocess.run(
