@@ -21,6 +21,9 @@ from cinder_rbd_offload import exceptions
 # Glance's RBD store opens an image at the snapshot that the location names,
 # and calls it this (glance_store, _drivers/rbd.py, DEFAULT_SNAPNAME).
 GLANCE_SNAPSHOT = 'snap'
+# What Cinder's RBD driver adds to the name of a volume that was deleted while
+# clones of it need it (cinder/volume/drivers/rbd.py, _delete_volume).
+DELETED = '.deleted'
 
 
 class Pool:
@@ -100,9 +103,20 @@ class Pool:
                 handle.create_snap(snapshot)
 
     def drop_snapshot(self, image: str, snapshot: str) -> None:
-        """Remove a snapshot, protected or not; fine if it is not there."""
+        """Remove a snapshot, protected or not; fine if it is not there.
+
+        It is also looked for where Cinder's RBD driver puts a volume that is
+        deleted, by force, although it has snapshots: kept for its clones
+        under another name, or moved to the pool's trash.
+        """
         with self._doing(f'removing {self.name}/{image}@{snapshot}'):
-            self._drop_snapshot(image, snapshot)
+            if self._drop_snapshot(image, snapshot):
+                return
+            if self._drop_snapshot(image + DELETED, snapshot):
+                return
+            for entry in self._rbd.RBD().trash_list(self.ioctx):
+                if entry['name'] == image:
+                    self._drop_snapshot(None, snapshot, entry['id'])
 
     def trashed(self, image: str) -> frozenset[str]:
         """Return the names of snapshots that only clones still need.
@@ -337,9 +351,12 @@ class Pool:
         """Tell whether an image has an object map that is not valid."""
         return bool(handle.flags() & self._rbd.RBD_FLAG_OBJECT_MAP_INVALID)
 
-    def _drop_snapshot(self, image: str, snapshot: str) -> None:
-        with contextlib.suppress(self._rbd.ImageNotFound):
-            with self._open(image) as handle:
+    def _drop_snapshot(
+        self, image: str | None, snapshot: str, image_id: str | None = None
+    ) -> bool:
+        """Remove a snapshot; tell whether the image is there at all."""
+        try:
+            with self._open(image, image_id=image_id) as handle:
                 if snapshot in snapshots.names(handle):
                     snapshots.remove(self._rbd, handle, snapshot)
                 # librbd puts it in the trash of snapshots first. There it is
@@ -347,13 +364,24 @@ class Pool:
                 for left in snapshots.in_trash(self._rbd, handle, snapshot):
                     with contextlib.suppress(self._rbd.ImageBusy):
                         handle.remove_snap_by_id(left)
+        except self._rbd.ImageNotFound:
+            return False
+        return True
 
     @contextlib.contextmanager
     def _open(
-        self, image: str, snapshot: str | None = None, read_only: bool = False
+        self,
+        image: str | None,
+        snapshot: str | None = None,
+        read_only: bool = False,
+        image_id: str | None = None,
     ) -> Iterator[Any]:
         handle = self._rbd.Image(
-            self.ioctx, image, snapshot=snapshot, read_only=read_only
+            self.ioctx,
+            image,
+            snapshot=snapshot,
+            read_only=read_only,
+            image_id=image_id,
         )
         try:
             yield handle

@@ -91,6 +91,7 @@ class Cluster:
         self.clone_v2 = True
         # What objects hold as omap, by pool and name.
         self.omap = {pool: {} for pool in pools}
+        self.trash = {pool: {} for pool in pools}
         self.free = 1 << 40
         self.tasks = []
         self.shut_out = []
@@ -129,7 +130,9 @@ class Cluster:
 
     def state(self):
         """Return what the pools hold now, to compare it later."""
-        return copy.deepcopy(self.pools | {'unlisted': self.unlisted})
+        return copy.deepcopy(
+            self.pools | {'unlisted': self.unlisted, 'trash': self.trash}
+        )
 
     def on(self, operation, action, when='before', skip=0, times=math.inf):
         """Have something happen at some of the calls of an operation."""
@@ -374,6 +377,10 @@ class Ioctx(_Opened):
         operation.found.extend(page[:limit])
 
     @property
+    def trash(self):
+        return self.cluster.trash[self.name]
+
+    @property
     def images(self):
         if self not in self.cluster.opened:
             raise rados_errors.NotConnected('the I/O context is closed')
@@ -430,6 +437,15 @@ class RBD:
     def list2(self, ioctx):
         for name in ioctx.images.keys() - self.cluster.unlisted:
             yield {'id': ioctx.images[name].id, 'name': name}
+
+    @_operation
+    def trash_move(self, ioctx, name, delay):
+        ioctx.trash[name] = ioctx.images.pop(name)
+
+    @_operation
+    def trash_list(self, ioctx):
+        for name, stored in ioctx.trash.items():
+            yield {'id': stored.id, 'name': name}
 
     @_operation
     def create(self, ioctx, name, size):
@@ -513,10 +529,16 @@ class Completion:
 
 
 class Image(_Opened):
-    def __init__(self, ioctx, name, snapshot=None, read_only=False):
+    def __init__(
+        self, ioctx, name, snapshot=None, read_only=False, image_id=None
+    ):
         super().__init__(ioctx.cluster)
         self.cluster.reach('open', 'before')
-        self.stored = self._seen = _find(ioctx.images, name)
+        if image_id is None:
+            self.stored = self._seen = _find(ioctx.images, name)
+        else:
+            trash = {one.id: one for one in ioctx.trash.values()}
+            self.stored = self._seen = _find(trash, image_id)
         if self.stored.headless:
             raise rbd_errors.ImageNotFound(name)
         if snapshot is not None:

@@ -103,11 +103,15 @@ class FunctionalTestCase(testtools.TestCase):
         """Make a volume of so much data, which clients take time to move."""
         volume = self.make_volume(volume_type)
         self.fill(volume, range(0, megabytes << 20, 4 << 20), 4 * MIB)
+        self.slow_down(volume)
+        return volume
+
+    def slow_down(self, volume: Any) -> None:
+        """Have clients take time to move a volume's data."""
         with self.pool('volumes') as pool:
             with librbd.Image(pool, f'volume-{volume.id}') as handle:
                 for key, value in SLOW.items():
                     handle.metadata_set(key, value)
-        return volume
 
     def crash(self) -> None:
         """Kill cinder-volume, and bring it up again."""

@@ -162,6 +162,19 @@ class CopyTestCase(PoolTestCase):
         self.source.drop_snapshot(base.VOLUME, 'then')
         self.assertEqual({}, self.volumes[base.VOLUME].snapshots)
 
+    @ddt.data('renamed', 'trashed')
+    def test_drop_snapshot_of_a_volume_that_cinder_deleted(self, how):
+        """By force, since it has a clone or another snapshot."""
+        stored = self.volumes[base.VOLUME]
+        rbd = self.cluster.rbd.RBD()
+        if how == 'renamed':
+            name = f'{base.VOLUME}.deleted'
+            rbd.rename(self.source.ioctx, base.VOLUME, name)
+        else:
+            rbd.trash_move(self.source.ioctx, base.VOLUME, 0)
+        self.source.drop_snapshot(base.VOLUME, 'then')
+        self.assertEqual({}, stored.snapshots)
+
     def test_drop_snapshot_is_fine_without_one(self):
         before = self.cluster.state()
         self.source.drop_snapshot(base.VOLUME, 'never')
