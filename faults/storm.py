@@ -39,7 +39,9 @@ import urllib.parse
 import glanceclient
 from keystoneauth1.identity import v3
 from keystoneauth1 import session as ks_session
+from openstack import exceptions as sdk_exceptions
 import requests
+import tenacity
 
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import glance as glance_api
@@ -52,7 +54,6 @@ from cinder_rbd_offload.upload import swift
 from cinder_rbd_offload.upload import swift_reference
 from lab import client
 from lab import lab as lab_lab
-from lab import service
 from lab import swift as lab_swift
 
 MIB = 1 << 20
@@ -67,8 +68,16 @@ PASSING = (
 )
 # Those that another attempt does not mend.
 FINAL = ('403', '413')
-# Seconds for Glance to see that a request is over.
+# Seconds for Glance to see that a request is over, or to answer at all.
 SETTLING = 30
+
+# For what is asked beside the proxy: on a busy machine Keystone may be silent
+# for longer than Glance, or its store, waits here.
+_again = tenacity.retry(
+    stop=tenacity.stop_after_delay(SETTLING),
+    wait=tenacity.wait_fixed(0.2),
+    reraise=True,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -150,13 +159,16 @@ class Way(abc.ABC):
     def send(self, image_id: str, data: bytes, chance: random.Random) -> None:
         """Send it, and see that it arrived."""
 
+    @_again
     def _image(self) -> str:
         record = {
             'name': 'storm',
             'disk_format': 'raw',
             'container_format': 'bare',
         }
-        return str(self.images.post('/images', json=record).json()['id'])
+        answer = self.images.post('/images', json=record)
+        sdk_exceptions.raise_from_response(answer)
+        return str(answer.json()['id'])
 
     def _rule(self, chance: random.Random) -> rules.Rule:
         return rules.Rule(
@@ -172,18 +184,9 @@ class Way(abc.ABC):
             retry_after=chance.choice((None, None, 0, 1)),
         )
 
+    @_again
     def _delete(self, image_id: str) -> None:
-        """Delete an image, again where Glance cannot do so just now.
-
-        On a busy machine Keystone may be silent for longer than Glance's store
-        waits here.
-        """
-
-        def deleted() -> bool:
-            self.images.delete_image(image_id, ignore_missing=True)
-            return True
-
-        service.wait(f'deleting image {image_id}', deleted, SETTLING)
+        self.images.delete_image(image_id, ignore_missing=True)
 
     def _look(self, image_id: str, data: bytes, cause: str) -> str:
         """Say what is wrong with what there is of an image."""
@@ -203,15 +206,25 @@ class Way(abc.ABC):
         """Return the status that an image settles at."""
         until = time.monotonic() + SETTLING
         while True:
-            image = self.images.find_image(image_id)
+            image = self._find(image_id)
             status = str(image.status) if image else 'deleted'
             if status != 'saving' or time.monotonic() > until:
                 return status
             time.sleep(0.1)
 
+    @_again
+    def _find(self, image_id: str) -> Any:
+        return self.images.find_image(image_id)
+
     def content(self, image_id: str) -> bytes:
         """Return what there is."""
-        return bytes(self.images.download_image(image_id).content)
+        return self._download(image_id)
+
+    @_again
+    def _download(self, image_id: str) -> bytes:
+        answer = self.images.get(f'/images/{image_id}/file')
+        sdk_exceptions.raise_from_response(answer)
+        return bytes(answer.content)
 
     def _count(self, seen: list[rules.Exchange], size: int) -> str:
         """Say whether more than a segment was sent again for each fault."""
