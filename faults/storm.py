@@ -461,12 +461,15 @@ def _storm(lab: lab_lab.Lab, rounds: int, seed: int) -> int:
     ends: collections.Counter[tuple[str, str]] = collections.Counter()
     bad = 0
     lock = threading.Lock()
+    over = threading.Event()
 
     # Each way has numbers of its own, so that one round can be run again.
     def work(way: Way, numbers: range) -> None:
         nonlocal bad
         with way.proxy:
             for number in numbers:
+                if over.is_set():
+                    return
                 found = way.run(seed, number)
                 with lock:
                     ends[found.way, found.end] += 1
@@ -483,7 +486,11 @@ def _storm(lab: lab_lab.Lab, rounds: int, seed: int) -> int:
     shares = [range(first, rounds, len(ways)) for first in range(len(ways))]
     lab_swift.account(lab.state).put_container(CONTAINER)
     with concurrent.futures.ThreadPoolExecutor(len(ways)) as pool:
-        list(pool.map(work, ways, shares))
+        try:
+            list(pool.map(work, ways, shares))
+        finally:
+            # An error in one way, or Ctrl-C, ends the others after a round.
+            over.set()
     for (way, end), count in sorted(ends.items()):
         print(f'{way:10} {end:8} {count}')
     return bad
