@@ -122,7 +122,7 @@ class Ioctx(fake_ceph.Ioctx):
         operation.append(dict(zip(keys, values, strict=True)))
 
     def operate_write_op(self, operation, name):
-        self.cluster.require(fake_ceph.rados_errors, self.name)
+        self.cluster.require(fake_ceph.errors.rados, self.name)
         self.cluster.objects[self.name][name] = operation[0]
 
     def get_omap_vals(self, operation, after, prefix, count):
@@ -130,9 +130,9 @@ class Ioctx(fake_ceph.Ioctx):
         return operation, 0
 
     def operate_read_op(self, operation, name):
-        self.cluster.require(fake_ceph.rados_errors, self.name)
+        self.cluster.require(fake_ceph.errors.rados, self.name)
         if name not in self.cluster.objects[self.name]:
-            raise fake_ceph.rados_errors.ObjectNotFound(name)
+            raise fake_ceph.errors.rados.ObjectNotFound(name)
         operation.extend(
             (key, value if isinstance(value, bytes) else value.encode())
             for key, value in self.cluster.objects[self.name][name].items()
@@ -143,20 +143,20 @@ class Ioctx(fake_ceph.Ioctx):
         if name.startswith('rbd_id.'):
             return super().remove_object(name)
         self.cluster.reach('remove_object', 'before')
-        self.cluster.require(fake_ceph.rados_errors, self.name)
+        self.cluster.require(fake_ceph.errors.rados, self.name)
         if self.cluster.objects[self.name].pop(name, None) is None:
-            raise fake_ceph.rados_errors.ObjectNotFound(name)
+            raise fake_ceph.errors.rados.ObjectNotFound(name)
 
 
 class RBD(fake_ceph.RBD):
     def create(self, ioctx, name, size, data_pool=None):
-        self.cluster.require(fake_ceph.rbd_errors, ioctx.name)
+        self.cluster.require(fake_ceph.errors.rbd, ioctx.name)
         super().create(ioctx, name, size)
         self._place(ioctx, name, data_pool)
 
     def clone(self, p_ioctx, p_name, p_snapname, c_ioctx, c_name, **options):
         data_pool = options.pop('data_pool', None)
-        self.cluster.require(fake_ceph.rbd_errors, c_ioctx.name)
+        self.cluster.require(fake_ceph.errors.rbd, c_ioctx.name)
         super().clone(p_ioctx, p_name, p_snapname, c_ioctx, c_name, **options)
         self._place(c_ioctx, c_name, data_pool)
 
@@ -181,7 +181,7 @@ class Image(fake_ceph.Image):
         return {'obj_size': fake_ceph.BLOCK}
 
     def write(self, data, offset):
-        self.cluster.require(fake_ceph.rbd_errors, self._data_pool)
+        self.cluster.require(fake_ceph.errors.rbd, self._data_pool)
         return super().write(data, offset)
 
     def flatten(self, on_progress=lambda done, total: 0):

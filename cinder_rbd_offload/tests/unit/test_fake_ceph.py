@@ -27,7 +27,7 @@ OURS = {'cluster', 'images', 'require_usable'}
 
 @ddt.ddt
 class BindingsTestCase(base.TestCase):
-    @ddt.data(('rbd', fake_ceph.rbd_errors), ('rados', fake_ceph.rados_errors))
+    @ddt.data(('rbd', fake_ceph.errors.rbd), ('rados', fake_ceph.errors.rados))
     @ddt.unpack
     def test_errors_have_the_same_ancestors(self, module, errors):
         real = importlib.import_module(module)
