@@ -21,6 +21,7 @@ import functools
 import http.server
 import os
 import pathlib
+import signal
 import sys
 import threading
 
@@ -69,6 +70,8 @@ def main() -> int:
     if unknown := set(args.steps) - set(STEPS):
         parser.error(f'there is no step {", ".join(sorted(unknown))}')
     os.chdir(ROOT)
+    # So that whoever ends it, also by a time limit, has its services ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Never another folder than a lab's.
     if (args.state / 'lab.json').exists():
         lab_lab.Lab(args.state).purge()
