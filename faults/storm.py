@@ -486,8 +486,13 @@ def _storm(lab: lab_lab.Lab, rounds: int, seed: int) -> int:
     shares = [range(first, rounds, len(ways)) for first in range(len(ways))]
     lab_swift.account(lab.state).put_container(CONTAINER)
     with concurrent.futures.ThreadPoolExecutor(len(ways)) as pool:
+        working = [
+            pool.submit(work, way, share)
+            for way, share in zip(ways, shares, strict=True)
+        ]
         try:
-            list(pool.map(work, ways, shares))
+            for one in concurrent.futures.as_completed(working):
+                one.result()
         finally:
             # An error in one way, or Ctrl-C, ends the others after a round.
             over.set()
