@@ -357,13 +357,7 @@ class Pool:
         """Remove a snapshot; tell whether the image is there at all."""
         try:
             with self._open(image, image_id=image_id) as handle:
-                if snapshot in snapshots.names(handle):
-                    snapshots.remove(self._rbd, handle, snapshot)
-                # librbd puts it in the trash of snapshots first. There it is
-                # left by a client that is killed, or for a clone to read.
-                for left in snapshots.in_trash(self._rbd, handle, snapshot):
-                    with contextlib.suppress(self._rbd.ImageBusy):
-                        handle.remove_snap_by_id(left)
+                snapshots.drop(self._rbd, handle, snapshot)
         except self._rbd.ImageNotFound:
             return False
         return True

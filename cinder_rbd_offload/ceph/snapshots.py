@@ -4,6 +4,7 @@
 Ceph keeps such a one in a trash of its own, under another name.
 """
 
+import contextlib
 from typing import Any
 
 
@@ -12,7 +13,21 @@ def names(handle: Any) -> set[str]:
     return {snapshot['name'] for snapshot in handle.list_snaps()}
 
 
-def remove(bindings: Any, handle: Any, name: str) -> None:
+def drop(bindings: Any, handle: Any, name: str) -> None:
+    """Remove a snapshot of an open image; fine if it is not there.
+
+    :param bindings: the ``rbd`` module; its errors are raised
+    """
+    if name in names(handle):
+        _remove(bindings, handle, name)
+    # librbd puts it in the trash of snapshots first. There it is left by a
+    # client that is killed, or for a clone to read.
+    for left in _in_trash(bindings, handle, name):
+        with contextlib.suppress(bindings.ImageBusy):
+            handle.remove_snap_by_id(left)
+
+
+def _remove(bindings: Any, handle: Any, name: str) -> None:
     """Remove a snapshot of an open image, protected or not.
 
     :param bindings: the ``rbd`` module; its errors are raised
@@ -40,7 +55,7 @@ def trash(bindings: Any, handle: Any) -> list[dict[str, Any]]:
     return [one for one in handle.list_snaps() if one['namespace'] == kind]
 
 
-def in_trash(bindings: Any, handle: Any, name: str) -> list[int]:
+def _in_trash(bindings: Any, handle: Any, name: str) -> list[int]:
     """Return the ids of snapshots in the trash that had a name before."""
     return [
         one['id']
