@@ -19,11 +19,13 @@ def drop(bindings: Any, handle: Any, name: str) -> None:
     :param bindings: the ``rbd`` module; its errors are raised
     """
     if name in names(handle):
-        _remove(bindings, handle, name)
+        # Another host may remove it at the same time.
+        with contextlib.suppress(bindings.ImageNotFound):
+            _remove(bindings, handle, name)
     # librbd puts it in the trash of snapshots first. There it is left by a
     # client that is killed, or for a clone to read.
     for left in _in_trash(bindings, handle, name):
-        with contextlib.suppress(bindings.ImageBusy):
+        with contextlib.suppress(bindings.ImageBusy, bindings.ImageNotFound):
             handle.remove_snap_by_id(left)
 
 

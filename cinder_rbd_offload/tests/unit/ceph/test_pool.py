@@ -175,6 +175,25 @@ class CopyTestCase(PoolTestCase):
         self.source.drop_snapshot(base.VOLUME, 'then')
         self.assertEqual({}, stored.snapshots)
 
+    def test_drop_snapshot_that_another_host_was_removing(self):
+        """Who came first was killed and left it in the snapshots' trash."""
+        stored = self.volumes[base.VOLUME]
+
+        def trash():
+            stored.trash['then'] = stored.snapshots.pop('then')
+
+        self.cluster.on('remove_snap', trash)
+        self.source.drop_snapshot(base.VOLUME, 'then')
+        self.assertEqual(({}, {}), (stored.snapshots, stored.trash))
+
+    def test_drop_snapshot_that_is_gone_meanwhile(self):
+        stored = self.volumes[base.VOLUME]
+        self.cluster.on('remove_snap', stored.snapshots.clear)
+        stored.trash['then'] = fake_ceph.Snapshot(5, base.SIZE, {})
+        self.cluster.on('remove_snap_by_id', stored.trash.clear)
+        self.source.drop_snapshot(base.VOLUME, 'then')
+        self.assertEqual(({}, {}), (stored.snapshots, stored.trash))
+
     def test_drop_snapshot_is_fine_without_one(self):
         before = self.cluster.state()
         self.source.drop_snapshot(base.VOLUME, 'never')
