@@ -104,13 +104,15 @@ def has_parent(ioctx: Any, image: str) -> bool:
 
 def contents(ioctx: Any) -> dict[str, list[str]]:
     """Return the images of a pool with their snapshots."""
-    return {
-        name: sorted(snap['name'] for snap in _snapshots(ioctx, name))
-        for name in rbd.RBD().list(ioctx)
-    }
+    found = {}
+    for image in rbd.RBD().list(ioctx):
+        # It may be removed just now.
+        with contextlib.suppress(rbd.ImageNotFound):
+            found[image] = sorted(one['name'] for one in _snaps(ioctx, image))
+    return found
 
 
-def _snapshots(ioctx: Any, name: str) -> list[dict[str, Any]]:
+def _snaps(ioctx: Any, name: str) -> list[dict[str, Any]]:
     with rbd.Image(ioctx, name, read_only=True) as image:
         return list(image.list_snaps())
 

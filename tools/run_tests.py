@@ -5,10 +5,12 @@ The functional tests take turns in two labs, a module at a time, since most of
 the time they wait for something.
 
 The last line it prints is ``N passed, N failed``, with ``, N skipped`` where
-any were; what failed is named once more before it. The exit code is 0 if
+any were; what failed is named once more before it, with the end of what it
+said, since of a long output often only the end is kept. The exit code is 0 if
 nothing failed.
 """
 
+import collections
 import concurrent.futures
 import os
 import pathlib
@@ -22,14 +24,16 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = 'cinder_rbd_offload/tests'
 LABS = 2
 FOLDER = ROOT / '.lab'
+# Of each test that failed, at the end.
+LAST_LINES = 30
 TOTAL = re.compile(r'^ - (Passed|Failed|Skipped|Unexpected Success): (\d+)$')
 FAILED = re.compile(r'^\{\d+\} (\S+) .*\.\.\. FAILED$')
 
 # Passed, failed, skipped.
 Totals = tuple[int, int, int]
 
-# What failed, for the end.
-failed: list[str] = []
+# What failed, with the last lines that it said.
+failed: dict[str, collections.deque[str]] = {}
 # One line of output at a time.
 printing = threading.Lock()
 
@@ -50,8 +54,8 @@ def main() -> int:
     totals.append(_functional())
 
     good, bad, skipped = _sum(totals)
-    for name in failed:
-        print(f'==> failed: {name}')
+    for name, lines in failed.items():
+        print(f'==> failed: {name}', *filter(str.strip, lines), sep='\n')
     tail = f', {skipped} skipped' if skipped else ''
     print(f'{good} passed, {bad} failed{tail}', flush=True)
     return 1 if bad or not good else 0
@@ -121,7 +125,7 @@ def _step(name: str, command: list[str]) -> Totals:
     good = subprocess.run(command).returncode == 0
     _say(f'==> {name}: {"passed" if good else "FAILED"}')
     if not good:
-        failed.append(name)
+        failed[name] = collections.deque()
     return (1, 0, 0) if good else (0, 1, 0)
 
 
@@ -147,16 +151,20 @@ def _stestr(
     )
     assert run.stdout is not None
     counts: dict[str, int] = {}
-    for line in run.stdout:
-        _say(line.rstrip('\n'))
-        if total := TOTAL.match(line.rstrip()):
+    said: collections.deque[str] = collections.deque()
+    for line in map(str.rstrip, run.stdout):
+        _say(line)
+        if line.startswith(('{', '=')):
+            said = collections.deque(maxlen=LAST_LINES)
+        said.append(line)
+        if total := TOTAL.match(line):
             counts[total[1]] = int(total[2])
-        elif test := FAILED.match(line.rstrip()):
-            failed.append(test[1])
+        elif test := FAILED.match(line):
+            failed[test[1]] = said
     bad = counts.get('Failed', 0) + counts.get('Unexpected Success', 0)
     # A suite that could not be loaded, or is empty, has failed as a whole.
     if run.wait() and not bad:
-        failed.append(f'{name}, as a whole')
+        failed[f'{name}, as a whole'] = said
         bad = 1
     return counts.get('Passed', 0), bad, counts.get('Skipped', 0)
 

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import uuid
 import openstack.exceptions
 import rbd as librbd
 import testtools
+from testtools import content
 
 from cinder_rbd_offload.tests.functional import cluster
 from lab import client
@@ -42,6 +44,11 @@ SLOW = {
 # machine.
 SOON = 15
 
+# The text, without the ids of request, user and project before it.
+COMPLAINT = re.compile(r' (?:WARNING|ERROR|CRITICAL) \S+ \[.*?\] (.{,200})')
+# As many of its last ones a failure shows.
+COMPLAINTS = 5
+
 
 class FunctionalTestCase(testtools.TestCase):
     """Has a lab, and leaves it as it was."""
@@ -55,6 +62,21 @@ class FunctionalTestCase(testtools.TestCase):
         tenant = client.connect(self.state, 'tenant')
         self.storage = tenant.block_storage
         self.images = tenant.image
+        self._log_begins = self.cinder_log.stat().st_size
+        self.addOnException(self._keep_complaints)
+
+    @property
+    def cinder_log(self) -> pathlib.Path:
+        """The log of cinder-volume."""
+        return self.lab.services['cinder-volume'].log
+
+    def _keep_complaints(self, _exc_info: Any) -> None:
+        """Give a failure what cinder-volume complained of meanwhile."""
+        with self.cinder_log.open(errors='replace') as log:
+            log.seek(self._log_begins)
+            found = COMPLAINT.findall(log.read())
+        text = '\n'.join(found[-COMPLAINTS:])
+        self.addDetail('complaints', content.text_content(text))
 
     @contextlib.contextmanager
     def image(self, name: str, pool: str = 'images') -> Iterator[Any]:
@@ -217,8 +239,7 @@ class FunctionalTestCase(testtools.TestCase):
 
     def log_of(self, image_id: str) -> str:
         """Return what cinder-volume's log says of an image."""
-        log = self.lab.services['cinder-volume'].log
-        lines = log.read_text(errors='replace').splitlines()
+        lines = self.cinder_log.read_text(errors='replace').splitlines()
         return '\n'.join(line for line in lines if image_id in line)
 
     def assert_same_bytes(self, image: Any, volume: Any) -> None:

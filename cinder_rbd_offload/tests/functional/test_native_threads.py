@@ -19,7 +19,7 @@ class NativeThreadsTest(base.FunctionalTestCase):
         self.assertEqual(0, done.returncode, done.stderr)
 
     def test_an_offloaded_and_a_streamed_upload(self) -> None:
-        log = self.lab.services['cinder-volume'].log.read_text()
+        log = self.cinder_log.read_text()
         modes = re.findall(r'oslo_service\.backend\._(\w+)', log)
         self.assertEqual('threading', modes[-1])
 

@@ -149,4 +149,4 @@ class SourcesTest(base.FunctionalTestCase):
 
     def delete_snapshot(self, snapshot: Any) -> None:
         self.storage.delete_snapshot(snapshot)
-        self.storage.wait_for_delete(snapshot, interval=0.3, wait=60)
+        self.storage.wait_for_delete(snapshot, interval=0.3, wait=base.SECONDS)

@@ -131,5 +131,4 @@ class StreamTest(base.FunctionalTestCase):
 
     def log(self) -> str:
         """Return the log of cinder-volume."""
-        log = self.lab.services['cinder-volume'].log
-        return log.read_text(errors='replace')
+        return self.cinder_log.read_text(errors='replace')
