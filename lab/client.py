@@ -29,15 +29,19 @@ def credentials(state: lab_state.State, user: str) -> dict[str, str]:
     }
 
 
-def connect(state: lab_state.State, user: str) -> Any:
+def connect(state: lab_state.State, user: str, project: str = '') -> Any:
     """Return an openstack.connection.Connection to the lab's services.
 
     It is of any type, since its proxies are those of several API versions.
 
-    :param user: ``admin`` or ``tenant``
+    :param user: ``admin``, ``tenant``, or a service's
+    :param project: the one that the user acts in, if it is not the user's own
     """
+    auth = credentials(state, user)
+    if project:
+        auth['project_name'] = project
     return openstack.connect(
-        auth=credentials(state, user),
+        auth=auth,
         region_name=REGION,
         load_yaml_config=False,
         load_envvars=False,

@@ -28,7 +28,8 @@ class Doctor(lister.Lister):
 
     The rights of the cephx user are tried on images that are made for it and
     removed again; nothing else is changed. Exit code: 0 all is well; 1
-    uploads work, but not as well as they could; 2 uploads fail or are not
+    uploads work, but not as well as they could, or are streamed since an
+    option or the choice of the store says so; 2 uploads fail or are not
     offloaded; 3 the check could not be made (wrong arguments, or no usable
     cinder.conf).
     """

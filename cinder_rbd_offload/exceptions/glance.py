@@ -99,7 +99,7 @@ class NotDelegated(base.OffloadError):
     def __init__(self, image_id: str, url: str) -> None:
         super().__init__(
             f'only the owner of image {image_id} can see whether it is '
-            f'active with the data at {url}. Give the user of [glance] or '
-            '[service_user] in cinder.conf the role admin, and recovery sees '
-            'it as well'
+            f'active with the data at {url}. Give the user of [glance] in '
+            'cinder.conf, or where that names none the user of '
+            '[service_user], the role admin, and recovery sees it as well'
         )

@@ -160,14 +160,14 @@ def _methods(facts: Facts) -> tuple[tuple[Method, ...], str]:
         None: 'rbd_offload_method says so',
         False: 'Glance was seen not to read through clones of this store',
     }[facts.reads_through]
-    if facts.method == instant.value and facts.reads_through is False:
-        return safe, why
-    if facts.method == instant.value or (
-        facts.method == 'auto' and facts.reads_through
-    ):
-        if facts.clone_v2:
+    if facts.clone_v2:
+        if facts.method == instant.value and facts.reads_through is False:
+            return safe, why
+        if facts.method == instant.value or (
+            facts.method == 'auto' and facts.reads_through
+        ):
             return (instant, *safe), why
-    elif facts.method == clone.value:
+    if facts.method == clone.value:
         return safe, 'rbd_offload_method says so'
     if facts.is_clone:
         return safe, 'the volume is a clone'

@@ -87,6 +87,7 @@ class PlanTestCase(base.BaseTestCase):
         ('auto', V1, (COPY, CLONE), 'clones of format 1'),
         ('auto', V1 | KNOWN, (COPY, CLONE), 'clones of format 1'),
         ('instant', V1, (COPY, CLONE), 'clones of format 1'),
+        ('instant', V1 | UNREAD, (COPY, CLONE), 'clones of format 1'),
         ('clone_flatten', V1, (CLONE, COPY), 'rbd_offload_method says so'),
     )
     @ddt.unpack
