@@ -363,7 +363,9 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
             self._active_config['user'],
             self._active_config['conf'] or '',
             connection.cluster.keyring(),
-            inspection.doubt_of,
+            lambda source: inspection.doubt_of(
+                connection.on_native_threads(source)
+            ),
         )
 
 

@@ -171,6 +171,21 @@ class StreamTestCase(StreamingTestCase):
         self.assertIn('it is QED', self.logs.output)
         self.assertEnded()
 
+    def test_the_header_is_read_on_a_native_thread(self):
+        """Else nothing of the process goes on while Ceph takes its time."""
+
+        class Native:
+            def __init__(self, thing):
+                self._thing = thing
+
+            def __getattr__(self, name):
+                return getattr(self._thing, name)
+
+        self.patch(driver, '_on_native_threads', side_effect=Native)
+        doubt = self.patch(inspection, 'doubt_of', return_value='')
+        self.upload('raw', 'compressed')
+        self.assertIsInstance(doubt.call_args.args[0], Native)
+
     def test_a_conversion_without_room(self):
         self.patch(
             driver.convert,
