@@ -96,6 +96,7 @@ def stream(
     :returns: False where the image is whole, and the snapshot could not be
         removed
     :raises NotUndone: when it failed, and the snapshot could not be removed
+    :raises TakenOver: when another host has taken the upload over
     :raises OffloadError: when it failed
     """
     names = (origin.pool.name, origin.volume, origin.snapshot)
@@ -120,6 +121,9 @@ def stream(
                 )
                 with contextlib.closing(body):
                     sink.send(body)
+    # The snapshot is for whoever has taken it over.
+    except exceptions.TakenOver:
+        raise
     except Exception as exc:
         if not origin.drop():
             image_id = origin.snapshot.partition('-')[2]

@@ -290,5 +290,12 @@ class StreamTestCase(StreamingTestCase):
             raise exceptions.TakenOver(base.IMAGE)
 
         self.sender.return_value = taken
-        self.assertFails('taken over')
+        raised = self.assertRaises(base_rbd.RBDDriverException, self.upload)
+        self.assertIn('taken over', str(raised))
+        self.ordinary.assert_not_called()
+        # Both are for that host.
         self.assertIsNotNone(self.entry())
+        self.assertEqual(
+            [f'offload-{base.IMAGE}'],
+            list(self.volumes[self.volume.name].snapshots),
+        )

@@ -106,6 +106,13 @@ class StreamTestCase(base.TestCase):
         self.assertTrue(made.closed)
         self.assertGone()
 
+    def test_another_host_takes_it_over(self):
+        """To remove the snapshot is for that host, and this one may not."""
+        self.error = exceptions.TakenOver(base.IMAGE)
+        self.cluster.fail('remove_snap', self.timeout())
+        self.assertRaises(exceptions.TakenOver, self.stream)
+        self.assertIn(SNAPSHOT, self.volumes[base.VOLUME].snapshots)
+
     def test_the_sink_fails(self):
         self.error = exceptions.UploadFailed(base.IMAGE, 'no', 1)
         self.assertRaises(exceptions.UploadFailed, self.stream)
