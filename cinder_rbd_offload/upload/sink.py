@@ -44,6 +44,9 @@ INTERVAL = 0.5
 # is replaced when it is refused.
 _PASSING = (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.CONFLICT)
 
+# Characters of an answer that is not in Glance's form.
+_DETAIL = 300
+
 
 class Put(Protocol):
     """Sends a body as an image's data, as the image's owner.
@@ -134,8 +137,7 @@ class GlanceSink:
     def _judge(self, response: Any, size: int) -> Fault:
         """Return the fault that an answer tells of; raise what is final."""
         status = response.status_code
-        error = glance_exc.from_response(response, response.content)
-        reason = f'HTTP {status} {error.details or response.reason}'
+        reason = f'HTTP {status} {_detail(response) or response.reason}'
         if status == http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise exceptions.NoRoom(
                 self._image_id, size, f'Glance refuses it: {reason}'
@@ -239,3 +241,13 @@ class GlanceSink:
 
     def _say_quietly(self, fault: Fault, _pause: float) -> None:
         LOG.debug('Asking of image %s: %s', self._image_id, fault)
+
+
+def _detail(response: Any) -> str:
+    """Return what an answer says of an error."""
+    try:
+        error = glance_exc.from_response(response, response.content)
+    # What a proxy answers in Glance's place need not have its form.
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ' '.join(response.text[:_DETAIL].split())
+    return str(error.details or '')

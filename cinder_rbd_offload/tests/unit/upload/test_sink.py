@@ -2,11 +2,13 @@
 """Whatever befalls an upload, the image is whole, or not there as active."""
 
 import contextlib
+import io
 import types
 
 import ddt
 from glanceclient import exc
 from keystoneauth1 import exceptions as ks_exceptions
+import requests
 
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload.tests.unit import base
@@ -17,6 +19,16 @@ from cinder_rbd_offload.upload import sink
 IMAGE = base.IMAGE
 DATA = b'0123456789' * 10
 RESET = ks_exceptions.ConnectFailure('Connection reset by peer')
+
+
+# What a proxy answers in Glance's place: the type, and the content.
+OF_PROXIES = (
+    ('application/json', b'{"message": "too much"}'),
+    ('application/json', b'["too much"]'),
+    ('application/json', b'too much'),
+    ('text/plain', b'too much \xff'),
+    ('', b'too much'),
+)
 
 
 class File:
@@ -40,6 +52,15 @@ def answer(status, text='', **headers):
         text=text,
         reason='for no reason',
     )
+
+
+def answer_of_a_proxy(status, kind, content):
+    response = requests.Response()
+    response.status_code = status
+    response.raw = io.BytesIO(content)
+    if kind:
+        response.headers['Content-Type'] = kind
+    return response
 
 
 @ddt.ddt
@@ -242,6 +263,18 @@ class GlanceSinkTestCase(base.TestCase):
         self.assertFails(exceptions.UploadFailed, str(code), text)
         self.assertEqual([], self.faults)
         self.assertEqual('queued', self.glance.images[IMAGE]['status'])
+
+    @ddt.data(*OF_PROXIES)
+    @ddt.unpack
+    def test_an_answer_of_a_proxy_that_may_pass(self, kind, content):
+        self.faults = [lambda _data: answer_of_a_proxy(429, kind, content)]
+        self.assertWhole()
+
+    @ddt.data(*OF_PROXIES)
+    @ddt.unpack
+    def test_an_answer_of_a_proxy_that_is_final(self, kind, content):
+        self.faults = [lambda _data: answer_of_a_proxy(413, kind, content)]
+        self.assertFails(exceptions.NoRoom, 'HTTP 413', 'too much')
 
     def test_a_limit(self):
         self.faults = [self.status(413, 'image_size_total is over limit')]
