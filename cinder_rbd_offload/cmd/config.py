@@ -17,6 +17,8 @@ from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import opts
 from cinder_rbd_offload.upload import swift_choice
 
+# Whose configuration is read.
+PROJECT, PROG = 'cinder', 'cinder-volume'
 DRIVER = 'cinder_rbd_offload.driver.RBDOffloadDriver'
 
 # Seconds for an operation in Ceph where rados_connect_timeout sets no limit:
@@ -116,7 +118,7 @@ def load(
     args += [f'--config-dir={folder}' for folder in folders]
     conf = cfg.ConfigOpts()
     with reading():
-        conf(args, project='cinder', prog='cinder-volume')
+        conf(args, project=PROJECT, prog=PROG)
     prepare(conf)
     return conf
 
@@ -135,7 +137,8 @@ def reading() -> Iterator[None]:
             f'{exc.config_file} is not in the form of an .ini file; '
             '"oslo-config-validator" shows the line'
         ) from None
-    except cfg.Error as exc:
+    # oslo.config lets the errors of files and of their encoding through.
+    except (cfg.Error, OSError, UnicodeDecodeError) as exc:
         raise exceptions.ConfigUnusable(
             f'{exc}; name the files with --config-file and --config-dir, and '
             'run this as a user who may read them'

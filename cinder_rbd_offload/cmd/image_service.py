@@ -51,6 +51,9 @@ _ERRORS = (
     ValueError,
     KeyError,
     TypeError,
+    # Of glanceclient, where a proxy answers in a form of its own; and of a
+    # plugin that is not for Keystone.
+    AttributeError,
 )
 
 

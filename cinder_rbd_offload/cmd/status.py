@@ -62,7 +62,8 @@ class Status(lister.Lister):
         conf = config.load(parsed_args.config_file, parsed_args.config_dir)
         wanted = config.backends(conf, parsed_args.backend)
         sections = {one.section for one in wanted}
-        # Back ends on one pool have one journal.
+        # Back ends on one pool have one journal. Where they connect to it in
+        # several ways, it is read as often.
         pools = {(one.cluster, one.pool): one for one in wanted}
         found: list[overview.Upload] = []
         self._unseen: list[str] = []
@@ -73,7 +74,12 @@ class Status(lister.Lister):
             except exceptions.CephError as exc:
                 self._unseen.append(f'[{backend.section}] {exc}')
             else:
-                found += [one for one in uploads if one.backend in sections]
+                seen = {one.image for one in found}
+                found += [
+                    one
+                    for one in uploads
+                    if one.backend in sections and one.image not in seen
+                ]
         if len(self._unseen) == len(pools):
             raise exceptions.OffloadError('; '.join(self._unseen))
         names = [field.name for field in dataclasses.fields(overview.Upload)]

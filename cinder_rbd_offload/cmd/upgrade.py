@@ -7,6 +7,7 @@ ours; and 255 when a named file cannot be read.
 """
 
 import sys
+from typing import Any
 
 from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
@@ -40,7 +41,7 @@ class Checks(upgradecheck.UpgradeCommands):
         try:
             config.prepare(self._conf)
             self._found = list(examine.examine(self._conf, examine.Request()))
-        except exceptions.ConfigUnusable as exc:
+        except (exceptions.ConfigUnusable, cfg.Error) as exc:
             self._found = [finding.error('configuration', str(exc), '')]
         names = dict.fromkeys(one.check for one in self._found)
         self._upgrade_checks = tuple(
@@ -63,13 +64,23 @@ def _text(one: finding.Finding) -> str:
     return finding.printable(f'{where}{one.text}. {one.remedy}'.strip())
 
 
+class _Conf(cfg.ConfigOpts):
+    """Finds the files that cinder-volume finds, whatever program this is."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        of = config.PROJECT, config.PROG
+        options['default_config_files'] = cfg.find_config_files(*of)
+        options['default_config_dirs'] = cfg.find_config_dirs(*of)
+        return super().__call__(*args, **options)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    conf = cfg.ConfigOpts()
+    conf = _Conf()
     try:
         with config.reading():
             given = sys.argv[1:] if argv is None else argv
-            return upgradecheck.main(conf, 'cinder', Checks(conf), given)
+            return upgradecheck.main(conf, config.PROJECT, Checks(conf), given)
     except exceptions.ConfigUnusable as exc:
         print(exc, file=sys.stderr)
         return _UNUSABLE

@@ -142,6 +142,21 @@ class LookTestCase(base.BaseTestCase):
         seen = self.look(service_user={'send_service_user_token': 'true'})
         self.assertIn('auth_type is not set', seen.service.error)
 
+    def test_an_auth_type_that_is_not_for_keystone(self):
+        seen = self.look(service_user=SENDING | {'auth_type': 'none'})
+        self.assertNotEqual('', seen.service.error)
+
+    def test_an_answer_that_is_not_glances(self):
+        self.web.get(
+            f'{GLANCE}/v2/info/stores/detail',
+            status_code=502,
+            json={'message': 'busy'},
+            headers={'Content-Type': 'application/json'},
+        )
+        seen = self.look(service_user=SENDING)
+        self.assertIsNone(seen.stores)
+        self.assertNotEqual('', seen.stores_error)
+
     def test_wrong_password(self):
         self.web.post(f'{KEYSTONE}/auth/tokens', status_code=401)
         seen = self.look(service_user=SENDING)

@@ -60,6 +60,12 @@ class StatusTestCase(base.TestCase):
         self.assertEqual([25, None], [row['Percent'] for row in found])
         self.assertEqual([1 << 20, 0], [row['Moved'] for row in found])
 
+    def test_two_ways_to_one_pool(self):
+        self.write(base.CONF + 'rbd_user = other\n')
+        self.enter('one', 'here@fast')
+        self.enter('two', 'there@slow')
+        self.assertEqual(['one', 'two'], [row['Image'] for row in self.rows()])
+
     def test_a_single_back_end(self):
         self.enter('one', 'here@fast')
         self.enter('two', 'there@slow')

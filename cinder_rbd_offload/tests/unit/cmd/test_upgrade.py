@@ -7,6 +7,8 @@ import json
 import pathlib
 
 import ddt
+import fixtures
+from oslo_config import cfg
 
 from cinder_rbd_offload.cmd import upgrade
 from cinder_rbd_offload.tests.unit.cmd import base
@@ -55,6 +57,37 @@ class UpgradeTestCase(base.TestCase):
         self.assertIn(
             'volume_driver', self.checks()['configuration']['details']
         )
+
+    def test_it_reads_what_cinder_volume_reads(self):
+        home = self.useFixture(fixtures.TempHomeDir())
+        folder = pathlib.Path(home.path) / '.cinder'
+        folder.mkdir()
+        (folder / 'cinder.conf').write_text(
+            '[DEFAULT]\nenabled_backends = other\n'
+        )
+        (folder / 'cinder-volume.conf').write_text(
+            pathlib.Path(self.path).read_text()
+        )
+        self.assertEqual(0, upgrade.main(['upgrade', 'check']))
+
+    def test_a_value_that_is_no_number(self):
+        """Of an option that only a look at Glance reads."""
+        self.look.side_effect = cfg.ConfigFileValueError(
+            'Value for option glance_request_timeout is not valid'
+        )
+        self.assertEqual(2, self.run_it('--json'))
+        self.assertIn(
+            'glance_request_timeout', self.checks()['configuration']['details']
+        )
+
+    def test_a_file_that_cannot_be_read(self):
+        folder = self.useFixture(fixtures.TempDir())
+        latin = pathlib.Path(folder.join('cinder.conf'))
+        latin.write_bytes(b'[DEFAULT]\nhost = caf\xe9\n')
+        for path in (folder.path, latin):
+            words = [f'--config-file={path}', 'upgrade', 'check']
+            self.assertEqual(255, upgrade.main(words))
+            self.assertIn('--config-file', self.errors())
 
     def test_no_file(self):
         words = ['--config-file=/no/such/file', 'upgrade', 'check']
