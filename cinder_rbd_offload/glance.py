@@ -142,10 +142,14 @@ class Glance:
 
         :param size: the size in bytes that our data would give it
         :param elsewhere: see :func:`elsewhere`
+        :raises glanceclient.exc.HTTPNotFound: when not Glance says so, but
+            what stands before it
         """
         try:
             image = self._as_owner('get', image_id)
-        except glance_exc.HTTPNotFound:
+        except glance_exc.HTTPNotFound as exc:
+            if not _of_image(image_id, exc):
+                raise
             return ImageState.GONE
         status = image['status']
         if status in ('active', 'deactivated'):
@@ -202,6 +206,16 @@ class Glance:
             answer.get('tasks', ()), key=lambda task: task['created_at']
         )
         return (tasks and tasks[-1].get('message')) or ''
+
+
+def _of_image(image_id: str, answer: Exception) -> bool:
+    """Tell whether it is Glance that does not find an image.
+
+    It names the image then, in whatever language (glance/db/__init__.py). A
+    proxy that has lost Glance names the path, if anything.
+    """
+    text = str(answer)
+    return image_id in text and f'/{image_id}' not in text
 
 
 def elsewhere(store: Store, stores: Iterable[Store]) -> tuple[str, ...]:

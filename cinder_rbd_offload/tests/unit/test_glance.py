@@ -107,6 +107,23 @@ class GlanceTestCase(base.TestCase):
         self.glance.delete(base.IMAGE)
         self.assertIs(glance.ImageState.GONE, self.api().state(base.IMAGE, 1))
 
+    def test_an_image_that_is_not_found_in_another_language(self):
+        self.glance.fail(
+            'get', exc.HTTPNotFound(f'Kein Abbild mit ID {base.IMAGE}')
+        )
+        self.assertIs(glance.ImageState.GONE, self.api().state(base.IMAGE, 1))
+
+    @ddt.data(
+        '',
+        'default backend - 404',
+        f'The requested URL /v2/images/{base.IMAGE} was not found.',
+        f'{{"error": "Not Found", "path": "/v2/images/{base.IMAGE}"}}',
+    )
+    def test_a_glance_that_is_not_found_says_nothing_of_an_image(self, text):
+        """Its data would be removed, although the image is active."""
+        self.glance.fail('get', exc.HTTPNotFound(text))
+        self.assertRaises(exc.HTTPNotFound, self.api().state, base.IMAGE, 1)
+
     @ddt.data(exc.HTTPForbidden(), exc.CommunicationError('refused'))
     def test_an_error_is_no_state(self, error):
         self.glance.fail('get', error)
