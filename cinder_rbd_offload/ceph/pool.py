@@ -105,15 +105,13 @@ class Pool:
     def drop_snapshot(self, image: str, snapshot: str) -> None:
         """Remove a snapshot, protected or not; fine if it is not there.
 
-        It is also looked for where Cinder's RBD driver puts a volume that is
-        deleted, by force, although it has snapshots: kept for its clones
-        under another name, or moved to the pool's trash.
+        A volume that Cinder has deleted by force, although it has snapshots,
+        is under another name, kept for its clones, or in the pool's trash.
         """
         with self._doing(f'removing {self.name}/{image}@{snapshot}'):
-            if self._drop_snapshot(image, snapshot):
-                return
-            if self._drop_snapshot(image + DELETED, snapshot):
-                return
+            for name in (image, image + DELETED):
+                if self._drop_snapshot(name, snapshot):
+                    return
             for entry in self._rbd.RBD().trash_list(self.ioctx):
                 if entry['name'] == image:
                     self._drop_snapshot(None, snapshot, entry['id'])
@@ -355,11 +353,14 @@ class Pool:
         self, image: str | None, snapshot: str, image_id: str | None = None
     ) -> bool:
         """Remove a snapshot; tell whether the image is there at all."""
-        try:
-            with self._open(image, image_id=image_id) as handle:
-                snapshots.drop(self._rbd, handle, snapshot)
-        except self._rbd.ImageNotFound:
-            return False
+        with contextlib.ExitStack() as stack:
+            opened = self._open(image, image_id=image_id)
+            # Later on it also tells of another snapshot that vanishes.
+            try:
+                handle = stack.enter_context(opened)
+            except self._rbd.ImageNotFound:
+                return False
+            snapshots.drop(self._rbd, handle, snapshot)
         return True
 
     @contextlib.contextmanager

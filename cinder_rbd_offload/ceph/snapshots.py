@@ -62,5 +62,6 @@ def _in_trash(bindings: Any, handle: Any, name: str) -> list[int]:
     return [
         one['id']
         for one in trash(bindings, handle)
-        if one['trash']['original_name'] == name
+        # Of one that vanishes meanwhile the bindings do not tell it.
+        if one['trash'] and one['trash']['original_name'] == name
     ]

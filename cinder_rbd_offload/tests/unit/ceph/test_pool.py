@@ -194,6 +194,18 @@ class CopyTestCase(PoolTestCase):
         self.source.drop_snapshot(base.VOLUME, 'then')
         self.assertEqual(({}, {}), (stored.snapshots, stored.trash))
 
+    def test_drop_snapshot_while_another_one_vanishes(self):
+        """librbd says that the image is not there; but it is."""
+        self.cluster.fail(
+            'list_snaps', self.cluster.rbd.ImageNotFound('gone'), times=1
+        )
+        self.assertRaises(
+            exceptions.CephError,
+            *(self.source.drop_snapshot, base.VOLUME, 'then'),
+        )
+        self.source.drop_snapshot(base.VOLUME, 'then')
+        self.assertEqual({}, self.volumes[base.VOLUME].snapshots)
+
     def test_drop_snapshot_is_fine_without_one(self):
         before = self.cluster.state()
         self.source.drop_snapshot(base.VOLUME, 'never')
