@@ -60,6 +60,10 @@ def upload(
     :raises OffloadError: when the upload failed, and nothing is left of it
     """
     started = time.monotonic()
+    # Before the work is begun, and once more at the end, when it is renamed.
+    # Who may not even look there has nothing to undo.
+    if job.target.id(job.image_id):
+        raise exceptions.ImageExists(job.target.name, job.image_id)
     try:
         method = _make(job, order)
         _name(job, publication)
@@ -74,8 +78,9 @@ def upload(
         _undo(job, exc)
         raise
     except exceptions.LocationUnknown:
-        # That may last; the volume need not wait for it.
-        with contextlib.suppress(exceptions.CephError):
+        # That may last; the volume need not wait for it. Nothing may take the
+        # place of this error.
+        with contextlib.suppress(Exception):
             job.source.drop_snapshot(job.volume, job.snapshot)
         raise
     LOG.info(
@@ -97,9 +102,6 @@ def upload(
 def _make(job: job_.Job, order: tuple[plan.Method, ...]) -> plan.Method:
     """Make the draft, ready for Glance; return the method that worked."""
     job.record.update(stage=Stage.MAKING, pool=job.target.name)
-    # Before the work is begun, and once more at the end, when it is renamed.
-    if job.target.id(job.image_id):
-        raise exceptions.ImageExists(job.target.name, job.image_id)
     job.source.snapshot(job.volume, job.snapshot)
     head = job.source.read(job.volume, job.snapshot, inspection.HEAD)
     if reason := inspection.doubt(head):

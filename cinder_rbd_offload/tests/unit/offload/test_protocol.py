@@ -81,6 +81,19 @@ class UploadTestCase(base.UploadTestCase):
         self.assertIsNone(self.entry())
         self.assertIn('ceph auth caps client.cinder', self.logs.output)
 
+    def test_who_may_not_even_look_for_images(self):
+        """So that nothing is left there needs no look either."""
+
+        class Denied(dict):
+            def __contains__(pool, name):
+                raise self.cluster.rbd.PermissionError(name)
+
+        self.cluster.pools['images'] = Denied()
+        self.assertFalse(self.upload())
+        self.assertNothingLeft()
+        self.assertIsNone(self.entry())
+        self.assertIn('ceph auth caps client.cinder', self.logs.output)
+
     def test_data_of_a_doubtful_format_is_left_to_glance(self):
         self.volumes[VOLUME].size = 1024
         self.volumes[VOLUME].blocks[0] = b'QED\0'.ljust(fake_ceph.BLOCK)
@@ -147,6 +160,13 @@ class UploadTestCase(base.UploadTestCase):
         self.assertEqual(not stuck, self.glance.owns(IMAGE, URL))
         self.assertEqual(journal.Stage.PUBLISHING, self.entry().stage)
         self.assertEqual([], self.released)
+
+    def test_no_other_error_takes_the_place_of_an_unknown_outcome(self):
+        """The image would be streamed, and have its data twice."""
+        self.glance.stuck = True
+        self.glance.fail('get', exc.CommunicationError('refused'))
+        self.cluster.fail('remove_snap', ZeroDivisionError())
+        self.assertRaises(exceptions.LocationUnknown, self.upload)
 
     def test_an_error_that_nobody_foresaw_keeps_the_data(self):
         self.glance.fail('get', ZeroDivisionError())
