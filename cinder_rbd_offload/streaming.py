@@ -112,7 +112,9 @@ class Streaming:
                     check=job.work.check,
                     report=job.work.progress.report,
                 ):
-                    self.record.update(stage=Stage.STARTED)
+                    # The image is active. Whoever reads the entry finds out.
+                    with contextlib.suppress(exceptions.OffloadError):
+                        self.record.update(stage=Stage.STARTED)
         except (exceptions.ConversionFailed, exceptions.FormatDoubtful) as exc:
             if not exc.retriable:
                 raise

@@ -105,6 +105,20 @@ class StreamTestCase(StreamingTestCase):
         self.assertStreamed()
         self.assertNotIn('x-image-meta-store', self.headers)
 
+    def test_the_journal_does_not_take_its_end(self):
+        """The image is whole, so that is no error to the user."""
+        real = journal.Record.update
+
+        def update(record, **changes):
+            if changes.get('stage') is journal.Stage.STARTED:
+                raise exceptions.TakenOver(base.IMAGE)
+            real(record, **changes)
+
+        self.patch(journal.Record, 'update', side_effect=update)
+        self.upload()
+        self.assertEqual('active', self.glance.images[base.IMAGE]['status'])
+        self.assertEqual(journal.Stage.STREAMING, self.entry().stage)
+
     def test_without_offload(self):
         self.driver.configuration.rbd_offload_method = 'off'
         self.upload()
