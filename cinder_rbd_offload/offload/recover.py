@@ -113,11 +113,15 @@ class Recovery:
         for image_id, record in sorted(records.items(), key=_urgency):
             if image_id in active or not self._dead(journal, record.entry):
                 continue
+            taken = False
             try:
-                if self._take(connection, journal, record):
+                taken = self._take(connection, journal, record)
+                if taken:
                     self._settle(connection, journal, record)
             # One that cannot be settled now must not keep the others.
             except Exception as exc:
+                if taken:
+                    self._leave(record, exc)
                 LOG.warning(
                     'The upload of image %(image)s, which was left at stage '
                     '%(stage)s, is not settled yet: %(error)s',
@@ -145,7 +149,26 @@ class Recovery:
             or journal.of_this_run(entry)
         ):
             self._bound.add(entry.image_id)
-        return journal.take(record, connection.cluster.client())
+        taken = journal.take(record, connection.cluster.client())
+        if not taken:
+            self._bound.discard(entry.image_id)
+        return taken
+
+    def _leave(self, record: journal_.Record, cause: Exception) -> None:
+        """Have whoever takes an entry next not shut this connection out.
+
+        It would end what is done over it by then for other entries. After an
+        error of Ceph's it has to: a request may still be on its way.
+        """
+        if isinstance(cause, (exceptions.CephError, exceptions.TakenOver)):
+            return
+        with contextlib.suppress(exceptions.OffloadError):
+            self._put_back(record)
+
+    def _put_back(self, record: journal_.Record) -> None:
+        """Leave an entry for another look, of whatever host."""
+        freed = record.entry.image_id not in self._bound
+        record.update(clients=(), freed=freed)
 
     def _dead(self, journal: journal_.Journal, entry: journal_.Entry) -> bool:
         """Tell whether nobody works on an entry."""
@@ -165,27 +188,38 @@ class Recovery:
     ) -> None:
         """Do what is left to do of one upload."""
         if record.entry.stage is Stage.ENDED:
-            self._let_go(record.entry, journal)
+            self._let_go(record, journal)
             record.strike()
             return
         *before, own = record.entry.clients
         for client in before:
             connection.cluster.shut_out(client)
-        trust = record.entry.trust or self._find(record.entry.expires)
-        record.update(clients=(own,), trust=trust)
+        record.update(clients=(own,))
         with contextlib.ExitStack() as stack:
             target = self._target(connection, record, stack)
-            entry = record.entry
             job = job_.Job(connection.source, target, record)
             stack.enter_context(watch.Watch(job))
             done = self._finish(job, connection.cluster, journal)
         if done or record.entry.stage is Stage.PUBLISHED:
-            self._let_go(entry, journal)
+            self._let_go(record, journal)
         if done:
-            self._release(entry.trust)
+            self._release(self._trust(record))
             record.strike()
         else:
-            record.update(clients=(), freed=entry.image_id not in self._bound)
+            self._put_back(record)
+
+    def _trust(self, record: journal_.Record) -> str:
+        """Return the owner's trust; Keystone is asked, if it is not known."""
+        if not record.entry.trust:
+            record.update(trust=self._find(record.entry.expires))
+        return record.entry.trust
+
+    def _glance(self, record: journal_.Record) -> glance_api.Glance | None:
+        """Return Glance as the image's owner sees it, where that is possible.
+
+        Not before all is done for which nobody has to be asked.
+        """
+        return self._act_for(self._trust(record))
 
     def _target(
         self,
@@ -212,15 +246,18 @@ class Recovery:
         return source
 
     def _let_go(
-        self, entry: journal_.Entry, journal: journal_.Journal
+        self, record: journal_.Record, journal: journal_.Journal
     ) -> None:
         """Free the volume, unless a later upload uses it by now."""
+        entry = record.entry
         if entry.image_id in self._bound:
             entries = [one.entry for one in journal.records().values()]
             volumes = [one.volume_id for one in entries]
             if volumes.count(entry.volume_id) == 1:
                 self._free(entry.volume_id)
             self._bound.discard(entry.image_id)
+            # Whatever fails from here on: not again, by nobody.
+            record.update(freed=True)
 
     def _finish(
         self, job: job_.Job, cluster: ceph.Cluster, journal: journal_.Journal
@@ -236,24 +273,24 @@ class Recovery:
             if job.target.id(job.image_id) == entry.rbd_id:
                 # Nothing of the volume is needed any more.
                 job.source.drop_snapshot(entry.volume, job.snapshot)
-                self._let_go(entry, journal)
+                self._let_go(job.record, journal)
                 data = publish.Sealed(job.target, entry.image_id)
-                if self._publish(entry, self._act_for(entry.trust), data):
+                if self._publish(entry, self._glance(job.record), data):
                     job.record.update(stage=Stage.PUBLISHED)
                     self._say_finished(entry)
                     return flattening.look_after(job, cluster)
         if entry.stage in _SNAPSHOT:
             job.source.drop_snapshot(entry.volume, job.snapshot)
         if entry.stage is Stage.REGISTERING:
-            self._let_go(entry, journal)
-            if self._register(entry, self._act_for(entry.trust)):
+            self._let_go(job.record, journal)
+            if self._register(entry, self._glance(job.record)):
                 self._say_finished(entry)
                 return True
         if entry.pool:
             job.undo()
         # However long Keystone and Glance cannot be asked.
-        self._let_go(entry, journal)
-        self._delete(entry, self._act_for(entry.trust))
+        self._let_go(job.record, journal)
+        self._delete(entry, self._glance(job.record))
         LOG.info(
             'The upload of image %(image)s, which was left at stage '
             '%(stage)s, is undone',

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a crash has left is settled by one host, once, and none too early."""
 
+from glanceclient import exc
+
 from cinder_rbd_offload.offload import journal
 from cinder_rbd_offload.tests.unit import base as unit_base
 from cinder_rbd_offload.tests.unit.offload import base
@@ -140,6 +142,20 @@ class TurnTestCase(base.RecoverTestCase):
             self.recover(recovery=recovery)
         self.assertEqual(['dead'], self.cluster.shut_out)
 
+    def test_nor_does_one_that_glance_keeps_from_being_settled(self):
+        """It would end what is done by then for another entry."""
+        self.leave(Stage.MAKING, pool='images')
+        self.glance.fail('get', exc.CommunicationError('refused'))
+        self.recover()
+        self.assertStays(Stage.MAKING)
+        self.assertEqual((), self.entry().clients)
+
+    def test_what_ceph_may_still_do_is_shut_out(self):
+        self.leave(Stage.MAKING, pool='images')
+        self.cluster.fail('remove', self.timeout())
+        self.recover()
+        self.assertEqual(1, len(self.entry().clients))
+
     def test_one_that_cannot_be_settled_does_not_keep_the_others(self):
         self.glance.create(FIRST)
         self.leave(Stage.MAKING, FIRST, pool='images', volume_id='other')
@@ -193,6 +209,39 @@ class TurnTestCase(base.RecoverTestCase):
         self.assertEqual([], self.freed)
         self.recover(recovery=recovery)
         self.assertDone()
+
+    def test_a_volume_is_freed_by_one_host(self):
+        """Whatever keeps the entry from being settled after that."""
+        self.leave(Stage.STARTED)
+        self.glance.fail('get', exc.CommunicationError('refused'))
+        self.recover()
+        self.assertTrue(self.entry().freed)
+        self.clock.sleep(journal.LEASE + 1)
+        other = self.recovery()
+        for _look in range(2):
+            self.recover(THERE, recovery=other)
+            self.clock.sleep(journal.LEASE + 1)
+        self.assertEqual(THERE, self.entry().host)
+        self.assertEqual(['volume-id'], self.freed)
+
+    def test_a_volume_is_not_freed_by_who_came_too_late(self):
+        self.leave(Stage.STARTED, host='dead@ceph')
+        self.glance.fail('get', exc.CommunicationError('refused'))
+        one, other = self.recovery(), self.recovery()
+        self.recover('one', recovery=one)
+        self.recover('other', recovery=other)
+        self.clock.sleep(journal.LEASE + 1)
+        self.cluster.on(
+            'operate_write_op',
+            lambda: self.recover('other', recovery=other),
+            skip=self.cluster.reached.count(('operate_write_op', 'before')),
+            times=1,
+        )
+        for _look in range(3):
+            self.recover('one', recovery=one)
+            self.clock.sleep(journal.LEASE + 1)
+        self.assertEqual('one', self.entry().host)
+        self.assertEqual(['volume-id'], self.freed)
 
     def test_a_volume_that_its_own_process_has_freed(self):
         self.method = 'instant'

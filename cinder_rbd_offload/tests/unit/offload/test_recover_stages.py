@@ -108,6 +108,23 @@ class UnpublishedTestCase(base.RecoverTestCase):
         self.recover()
         self.assertUndone()
 
+    def test_keystone_does_not_tell_of_a_trust(self):
+        """It is looked for after what needs nobody else is done."""
+
+        def find(expires):
+            raise ks_exceptions.ConnectFailure(expires)
+
+        self.find, real = find, self.find
+        self.delegated['one-day'] = 'a-trust'
+        self.leave_data(Stage.MAKING, DRAFT, trust='')
+        self.recover()
+        self.assertStays(Stage.MAKING)
+        self.assertVolumeUsable()
+        self.assertNotIn(DRAFT, self.images)
+        self.find = real
+        self.recover()
+        self.assertUndone()
+
     def test_ceph_does_not_answer(self):
         self.leave_data(Stage.MAKING, DRAFT)
         self.cluster.fail('remove', self.timeout(), times=1)
