@@ -260,13 +260,14 @@ class RBDOffloadDriver(base_rbd.RBDDriver):
                     connection.cluster.client(),
                     keystone.expiry(),
                 )
-                tracking.entrust(
-                    record,
-                    functools.partial(identity.delegate, context),
-                    identity.release,
-                )
-                with tracking.tracked(record, api, identity.release):
-                    yield connection, record
+                with watch.alive(record):
+                    tracking.entrust(
+                        record,
+                        functools.partial(identity.delegate, context),
+                        identity.release,
+                    )
+                    with tracking.tracked(record, api, identity.release):
+                        yield connection, record
             finally:
                 self._uploads.discard(image_id)
 

@@ -192,6 +192,9 @@ class Record:
         :raises CephError: when the entry could not be written
         """
         with self._lock:
+            if not self._text:
+                # It was taken out, and must not come back.
+                raise exceptions.TakenOver(self.entry.image_id)
             entry = self._changed(changes)
             text = entry.to_text()
             # A change whose answer was lost looks as if another had made it.

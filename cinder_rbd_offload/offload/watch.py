@@ -9,6 +9,8 @@ a Glance that is silent for a while must not make this host seem dead.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterator
+import contextlib
 import threading
 import time
 from types import TracebackType
@@ -39,6 +41,36 @@ _UNPUBLISHED = (
     journal.Stage.STREAMING,
     journal.Stage.SENDING,
 )
+
+
+@contextlib.contextmanager
+def alive(record: journal.Record) -> Iterator[None]:
+    """Give signs of life while nothing else changes an entry.
+
+    Who waits for Keystone or Glance must not seem dead either.
+    """
+    ended = threading.Event()
+
+    def show() -> None:
+        seen = record.entry
+        while not ended.wait(INTERVAL):
+            if record.entry is seen:
+                try:
+                    record.update()
+                except exceptions.TakenOver:
+                    return
+                # It is due again at the next look.
+                except Exception as exc:
+                    LOG.debug('Image %s: %s', seen.image_id, exc)
+            seen = record.entry
+
+    thread = threading.Thread(target=show, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(_LAST)
 
 
 class Watch:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver's uploads are in the journal, and what is left is settled."""
 
+import threading
 from unittest import mock
 
 from cinder import exception
@@ -13,6 +14,7 @@ from cinder_rbd_offload import driver
 from cinder_rbd_offload import exceptions
 from cinder_rbd_offload import identity
 from cinder_rbd_offload.offload import journal
+from cinder_rbd_offload.offload import watch
 from cinder_rbd_offload.tests.unit import base
 from cinder_rbd_offload.tests.unit import test_driver
 
@@ -54,6 +56,20 @@ class SetupTestCase(test_driver.DriverTestCase):
         )
         self.assertIn('TimedOut: no', self.logs.output)
         self.recover()
+
+    def test_a_silent_keystone_does_not_make_this_host_seem_dead(self):
+        beaten = threading.Event()
+        interval = mock.patch.object(watch, 'INTERVAL', 0.001)
+        interval.start()
+        self.addCleanup(interval.stop)
+        self.cluster.on('operate_write_op', beaten.set, when='after', skip=2)
+
+        def delegate(_context, _expires):
+            self.assertTrue(beaten.wait(20))
+            return 'a-trust'
+
+        identity.delegate.side_effect = delegate
+        self.upload()
 
     def test_no_more_than_so_many_work_at_the_same_time(self):
         self.driver.configuration.rbd_offload_max_uploads = 2

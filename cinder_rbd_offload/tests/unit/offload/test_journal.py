@@ -266,6 +266,12 @@ class LostAnswerTestCase(JournalTestCase):
         self.assertRaises(exceptions.TakenOver, self.record.update, done=2)
         self.assertEqual('there@ceph', self.stored().host)
 
+    def test_what_was_taken_out_stays_out(self):
+        self.assertRaises(exceptions.CephError, self.record.update, done=1)
+        self.record.strike()
+        self.assertRaises(exceptions.TakenOver, self.record.update, done=2)
+        self.assertIsNone(self.stored())
+
     def test_taking_an_entry(self):
         other = self.journal('there@ceph', 'second')
         record = other.records()[base.IMAGE]

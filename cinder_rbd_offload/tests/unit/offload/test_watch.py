@@ -72,6 +72,47 @@ class WatchTestCase(base.TestCase):
         self.work.check()
 
 
+class AliveTestCase(WatchTestCase):
+    """Before an upload is looked after, it waits for other services."""
+
+    def setUp(self):
+        super().setUp()
+        interval = mock.patch.object(watch, 'INTERVAL', 0.001)
+        interval.start()
+        self.addCleanup(interval.stop)
+
+    def test_signs_of_life(self):
+        beaten = threading.Event()
+        first = self.stored().beat
+
+        def count():
+            if self.stored().beat > first + 2:
+                beaten.set()
+
+        self.cluster.on('operate_write_op', count, when='after')
+        with watch.alive(self.record):
+            self.assertTrue(beaten.wait(20))
+        last = self.stored().beat
+        self.record.update()
+        self.assertEqual(last + 1, self.stored().beat)
+
+    def test_ceph_does_not_take_one(self):
+        beaten = threading.Event()
+        self.cluster.fail('operate_write_op', self.timeout(), times=2)
+        self.cluster.on('operate_write_op', beaten.set, when='after')
+        with watch.alive(self.record):
+            self.assertTrue(beaten.wait(20))
+
+    def test_none_is_given_for_another_host(self):
+        self.take_over()
+        tried = threading.Event()
+        self.cluster.on('operate_write_op', tried.set)
+        taken = self.stored()
+        with watch.alive(self.record):
+            self.assertTrue(tried.wait(20))
+        self.assertEqual(taken, self.stored())
+
+
 class SignsOfLifeTestCase(WatchTestCase):
     def assertEnded(self):
         self.assertFalse(any(one.is_alive() for one in self.watch._threads))
