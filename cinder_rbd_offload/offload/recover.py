@@ -157,10 +157,12 @@ class Recovery:
     def _leave(self, record: journal_.Record, cause: Exception) -> None:
         """Have whoever takes an entry next not shut this connection out.
 
-        It would end what is done over it by then for other entries. After an
-        error of Ceph's it has to: a request may still be on its way.
+        It would end what is done over it by then for other entries. But where
+        not just Glance or Keystone failed it has to: a request to Ceph may
+        still be on its way.
         """
-        if isinstance(cause, (exceptions.CephError, exceptions.TakenOver)):
+        ours = isinstance(cause, exceptions.OffloadError)
+        if ours and not isinstance(cause, exceptions.NotDelegated):
             return
         with contextlib.suppress(exceptions.OffloadError):
             self._put_back(record)

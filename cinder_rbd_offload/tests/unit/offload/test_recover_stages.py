@@ -235,6 +235,8 @@ class PublishingTestCase(base.RecoverTestCase):
         self.glance.fail('get', exc.CommunicationError('refused'))
         self.recover()
         self.assertStays(Stage.PUBLISHING)
+        # What Ceph may still do of that must not come late.
+        self.assertEqual(1, len(self.entry().clients))
         self.assertSealed()
         self.assertVolumeUsable()
         self.glance.heal()
