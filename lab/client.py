@@ -29,19 +29,15 @@ def credentials(state: lab_state.State, user: str) -> dict[str, str]:
     }
 
 
-def connect(state: lab_state.State, user: str, project: str = '') -> Any:
+def connect(state: lab_state.State, user: str) -> Any:
     """Return an openstack.connection.Connection to the lab's services.
 
     It is of any type, since its proxies are those of several API versions.
 
-    :param user: ``admin``, ``tenant``, or a service's
-    :param project: the one that the user acts in, if it is not the user's own
+    :param user: ``admin`` or ``tenant``
     """
-    auth = credentials(state, user)
-    if project:
-        auth['project_name'] = project
     return openstack.connect(
-        auth=auth,
+        auth=credentials(state, user),
         region_name=REGION,
         load_yaml_config=False,
         load_envvars=False,

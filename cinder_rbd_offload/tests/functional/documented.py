@@ -19,7 +19,6 @@ VENV = '.venv/bin/'
 # the one that CEPH_CONF names, or another cloud than the lab's.
 PROGRAMS = (
     'ceph ',
-    'curl ',
     'oslo-config-generator ',
     'rados ',
     'rbd ',
