@@ -258,7 +258,7 @@ class Recovery:
             if volumes.count(entry.volume_id) == 1:
                 self._free(entry.volume_id)
             self._bound.discard(entry.image_id)
-            # Whatever fails from here on: not again, by nobody.
+            # Whatever fails from here on, nobody frees it again.
             record.update(freed=True)
 
     def _finish(
