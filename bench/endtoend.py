@@ -3,10 +3,12 @@
 
 Every method has a volume of its own, with as much data in the same places,
 that stays for all rounds. After each upload its image is deleted, and the
-next begins when the OSD has its space back.
+next begins when the OSD has its space back, and then at a random moment: that
+space came back in step with the monitor, which makes a snapshot once a second.
 """
 
 import contextlib
+import random
 import re
 import time
 from typing import Any
@@ -20,6 +22,8 @@ from lab import traffic
 
 INSIDE = re.compile(r'inside the cluster by (\w+)')
 STREAM = 'stream'
+# Between two rounds of the monitor's work (Ceph's paxos_propose_interval).
+MONITOR_SECONDS = 1
 
 
 class EndToEnd(uploads.Uploads):
@@ -63,6 +67,7 @@ class EndToEnd(uploads.Uploads):
                 stack.enter_context(self.cluster.glance_reads_volumes())
             self.cluster.forget_glance()
             before = self.cluster.settled()
+            time.sleep(random.uniform(0, MONITOR_SECONDS))
             with traffic.Traffic(self.service.process) as counted:
                 started = time.monotonic()
                 image_id = self.upload(volume)
