@@ -10,10 +10,10 @@ import ddt
 import glance_store
 
 from cinder_rbd_offload.tests import fake_swift
-from cinder_rbd_offload.tests.unit.upload import test_glance_store
+from cinder_rbd_offload.tests.unit.upload import glance_store_case
 
-IMAGE = test_glance_store.IMAGE
-SEGMENT = test_glance_store.SEGMENT
+IMAGE = glance_store_case.IMAGE
+SEGMENT = glance_store_case.SEGMENT
 UPLOADS = 40
 
 HOWS = ('reset', 'lost', 'corrupt', *(401, 408, 413, 429, 498, 499))
@@ -22,7 +22,7 @@ WHERES = ('-0000[1-4]', IMAGE, f'{IMAGE}.*')
 
 
 @ddt.ddt
-class RandomFaultsTestCase(test_glance_store.StoreTestCase):
+class RandomFaultsTestCase(glance_store_case.StoreTestCase):
     @ddt.data(1, 2, 3)
     def test(self, seed):
         chance = random.Random(seed)
