@@ -53,16 +53,21 @@ def notes(results: bench_results.Results) -> list[str]:
     ]
     left_out: dict[str, list[str]] = {}
     fewer: dict[int, list[str]] = {}
+    more: dict[int, set[str]] = {}
     for (kind, case, method), count in _counts(results).items():
         if reason := case.left_out(method):
             left_out.setdefault(reason, []).append(case.title)
         elif 0 < count < results.rounds:
             step = ' alone' if kind == STEP else ''
             fewer.setdefault(count, []).append(f'{case.title}: {method}{step}')
+        elif count > results.rounds:
+            more.setdefault(count, set()).add(case.title)
     for reason, titles in left_out.items():
         said.append(f'Not measured: {"; ".join(titles)}: {reason}.')
     for count, titles in fewer.items():
         said.append(f'Slow, so {count} rounds only: {"; ".join(titles)}.')
+    for count, found in more.items():
+        said.append(f'{count} rounds: {"; ".join(sorted(found))}.')
     return said
 
 

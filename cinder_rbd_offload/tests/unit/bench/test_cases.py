@@ -80,6 +80,7 @@ class CasesTestCase(base.BaseTestCase):
         turns = list(cases.schedule((cases.THIN_4,), cases.METHODS, 3))
         numbers = [number for number, _case, _method in turns]
         self.assertEqual(sorted(numbers), numbers)
+        self.assertEqual({*range(6)}, {*numbers})
         first = [turns[start][2] for start in (0, 5, 10)]
         self.assertEqual(list(cases.METHODS[:3]), first)
 

@@ -144,6 +144,18 @@ class ReportTestCase(base.BaseTestCase):
             report.notes(results)[-1],
         )
 
+    def test_notes_name_what_had_more_rounds(self):
+        results = samples.run(
+            *(
+                samples.sample(cases.THIN_4, method, number=number)
+                for method in ('offload', 'instant')
+                for number in range(2)
+            )
+        )
+        self.assertEqual(
+            '2 rounds: 4 GiB, 1 GiB in use.', report.notes(results)[-1]
+        )
+
     def test_the_messengers_count_stands_beside_the_kernels(self):
         step = {'kind': 'step', 'sent': 2 * cases.MIB, 'received': 0}
         results = samples.run(
