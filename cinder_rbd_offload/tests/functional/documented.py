@@ -83,7 +83,7 @@ EXCUSED = {
     'tools/try_cinder.sh 28.0.0': 'it installs another Cinder, in minutes',
     f'{VENV}python -m bench --rounds 1 --quick': _MAKES,
     f'{VENV}python -m bench --rounds 3 --cases streams,readers': _MAKES,
-    f'{VENV}python -m bench --rounds 9 --cases thin-4,specks': _MAKES,
+    f'{VENV}python -m bench --rounds 5 --cases thin-4,specks': _MAKES,
     f'{VENV}python -m cinder_rbd_offload.tests.fault_proxy 127.0.0.1:GLANCE '
     "'PUT /file$ reset after=100000000' --listen 9393": _PROXY,
     f'{VENV}python -m cinder_rbd_offload.tests.functional.fault_table '
