@@ -46,7 +46,7 @@ def draw(results: bench_results.Results, target: pathlib.Path) -> None:
         handles, labels, loc='outside upper center', ncols=len(labels) or 1
     )
     drawing.supxlabel(
-        f'logarithmic; median, least and most of {results.rounds} rounds; '
+        'logarithmic; median, least and most of all rounds; '
         f'{results.about.get("date", "")}',
         fontsize='small',
     )
